@@ -1,0 +1,183 @@
+"""Who is on duty, with which roles, beds and cover, at one instant (design.md, "roster").
+
+A roster is a snapshot: computed from the site and the availability people told their phones, stored by
+hash so that a decision can be replayed. It refuses to know about reach, which is a separate argument.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from alarmhub.core.hours import Calendar, calendar, next_boundary, within
+from alarmhub.core.site import Cover, Duty, Hours, Place, Site
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+
+
+class OnDuty(Struct, frozen=True):
+    """One person at work at the snapshot's instant. `availability`: available, busy or break."""
+
+    staff: str
+    unit: str
+    roles: tuple[str, ...]
+    beds: tuple[str, ...] = ()
+    on_site: bool = True
+    availability: str = "available"
+
+
+class ActiveCover(Struct, frozen=True):
+    """A cover whose hours include the snapshot's instant (`unit` or `place` is set)."""
+
+    by: str
+    unit: str | None = None
+    place: str | None = None
+
+
+class Roster(Struct, frozen=True):
+    """Snapshot with the indexes decisions need. Dicts are never mutated."""
+
+    hash: str
+    on_duty: tuple[OnDuty, ...]
+    covers: tuple[ActiveCover, ...]
+    by_unit: dict[str, tuple[OnDuty, ...]]
+    by_role: dict[str, tuple[OnDuty, ...]]
+    by_bed: dict[str, tuple[str, ...]]  # place path → staff of its care team
+    by_staff: dict[str, tuple[OnDuty, ...]]
+
+
+class Rota(Struct, frozen=True):
+    """A site's duties and covers grouped by their hours, so that each distinct window is asked once."""
+
+    cal: Calendar
+    duties: tuple[tuple[Hours, tuple[Duty, ...]], ...]
+    covers: tuple[tuple[Hours, tuple[Cover, ...]], ...]
+    paths: tuple[str, ...]  # all place paths, sorted
+    rooms: dict[str, tuple[Place, ...]]  # room path → its beds
+
+
+def roster_at(site: Site, now: int, availability: Mapping[str, str]) -> Roster:
+    """The roster at `now` (epoch ms). `availability`: staff id → available, busy or break, if told at all.
+
+    Duties of one person in one unit that overlap are one entry with all their roles and beds. The same
+    people, roles, beds, cover and availability give the same hash, whenever it is asked.
+    """
+    rota = _rota(site)
+    merged: dict[tuple[str, str, bool], OnDuty] = {}
+    for duty in _open(rota.duties, now, rota.cal):
+        key = (duty.unit, duty.staff, duty.on_site)
+        known = merged.get(key)
+        merged[key] = OnDuty(
+            duty.staff,
+            duty.unit,
+            _union(known.roles if known else (), duty.roles),
+            _union(known.beds if known else (), duty.beds),
+            duty.on_site,
+            availability.get(duty.staff, "available"),
+        )
+    on_duty = tuple(merged[key] for key in sorted(merged))
+    active = {(c.by, c.unit or "", c.place or ""): c for c in _open(rota.covers, now, rota.cal)}
+    covers = tuple(ActiveCover(active[key].by, active[key].unit, active[key].place) for key in sorted(active))
+    return Roster(
+        hash=hashlib.blake2b(msgspec.json.encode((on_duty, covers)), digest_size=16).hexdigest(),
+        on_duty=on_duty,
+        covers=covers,
+        by_unit=_index((entry.unit, entry) for entry in on_duty),
+        by_role=_index((role, entry) for entry in on_duty for role in entry.roles),
+        by_bed=_care_teams(rota, on_duty),
+        by_staff=_index((entry.staff, entry) for entry in on_duty),
+    )
+
+
+def next_change(site: Site, now: int) -> int | None:
+    """The next instant after `now` (epoch ms) at which some duty or cover begins or ends; None = never."""
+    rota = _rota(site)
+    windows = {hours for hours, _ in rota.duties} | {hours for hours, _ in rota.covers}
+    changes = (next_boundary(hours, now, rota.cal) for hours in windows)
+    return min((change for change in changes if change is not None), default=None)
+
+
+def unstaffed(site: Site, at: int) -> tuple[str, ...]:
+    """The units, sorted, that at instant `at` have nobody on duty and no cover by a unit that has.
+
+    Somebody on call at home staffs a desk, never a clinical unit. Units that ask for no warning are left out.
+    """
+    rota = _rota(site)
+    staffed = {
+        duty.unit
+        for duty in _open(rota.duties, at, rota.cal)
+        if duty.on_site or not site.units[duty.unit].clinical
+    }
+    covered = {c.unit for c in _open(rota.covers, at, rota.cal) if c.unit is not None and c.by in staffed}
+    watched = {unit.id for unit in site.units.values() if unit.warn_unstaffed}
+    return tuple(sorted(watched - staffed - covered))
+
+
+def _rota(site: Site) -> Rota:
+    """The site's grouped duties, made once per site value: it lives and dies with it."""
+    known = site.__dict__.get("rota")
+    if isinstance(known, Rota):
+        return known
+    rooms: dict[str, list[Place]] = {}
+    for place in site.places.values():
+        if place.point == "bed" and place.room:
+            rooms.setdefault(place.room, []).append(place)
+    rota = Rota(
+        cal=calendar(site.zone, site.holidays),
+        duties=tuple(_index((duty.hours, duty) for duty in site.duties).items()),
+        covers=tuple(_index((cover.hours, cover) for cover in site.covers).items()),
+        paths=tuple(sorted(site.places)),
+        rooms={room: tuple(beds) for room, beds in rooms.items()},
+    )
+    site.__dict__["rota"] = rota
+    return rota
+
+
+def _open(groups: Iterable[tuple[Hours, tuple[T, ...]]], now: int, cal: Calendar) -> list[T]:
+    return [item for hours, items in groups if within(hours, now, cal) for item in items]
+
+
+def _index(pairs: Iterable[tuple[K, T]]) -> dict[K, tuple[T, ...]]:
+    lists: dict[K, list[T]] = {}
+    for key, item in pairs:
+        lists.setdefault(key, []).append(item)
+    return {key: tuple(items) for key, items in lists.items()}
+
+
+def _union(known: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    return known + tuple(item for item in more if item not in known)
+
+
+def _care_teams(rota: Rota, on_duty: Iterable[OnDuty]) -> dict[str, tuple[str, ...]]:
+    """Place path → staff, prefixes expanded. A room or its WC that nobody was given has its beds' people."""
+    teams: dict[str, list[str]] = {}
+    for entry in on_duty:
+        for prefix in entry.beds:
+            for path in _below(rota.paths, prefix):
+                team = teams.setdefault(path, [])
+                if entry.staff not in team:
+                    team.append(entry.staff)
+    by_bed = {path: tuple(team) for path, team in teams.items()}
+    for room, beds in rota.rooms.items():
+        people: tuple[str, ...] = ()
+        for bed in beds:
+            people = _union(people, by_bed.get(bed.path, ()))
+        if people:
+            for path in _below(rota.paths, room):
+                # A bed without a care team is a gap to be seen, not to be papered over by its neighbour.
+                if path not in teams and all(path != bed.path for bed in beds):
+                    by_bed[path] = people
+    return by_bed
+
+
+def _below(paths: tuple[str, ...], prefix: str) -> list[str]:
+    """The sorted paths equal to `prefix` or below it."""
+    exact = bisect_left(paths, prefix)
+    found = [prefix] if exact < len(paths) and paths[exact] == prefix else []
+    return found + list(paths[bisect_left(paths, prefix + "/") : bisect_left(paths, prefix + "0")])
