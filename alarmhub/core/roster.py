@@ -156,13 +156,11 @@ def _union(known: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
 
 def _care_teams(rota: Rota, on_duty: Iterable[OnDuty]) -> dict[str, tuple[str, ...]]:
     """Place path → staff, prefixes expanded. A room or its WC that nobody was given has its beds' people."""
-    teams: dict[str, list[str]] = {}
+    teams: dict[str, dict[str, None]] = {}  # the inner dict is an ordered set
     for entry in on_duty:
         for prefix in entry.beds:
             for path in _below(rota.paths, prefix):
-                team = teams.setdefault(path, [])
-                if entry.staff not in team:
-                    team.append(entry.staff)
+                teams.setdefault(path, {})[entry.staff] = None
     by_bed = {path: tuple(team) for path, team in teams.items()}
     for room, beds in rota.rooms.items():
         people: tuple[str, ...] = ()
