@@ -1,0 +1,336 @@
+"""What an installation sets: a TOML file, each value overridable from the environment.
+
+`read` returns frozen settings or raises one `SettingsRefused` with every fault and its path. It guesses
+nothing: an unknown key, a wrong type or a value out of range refuses the start. It opens no socket, no
+database and no log. Every setting is explained, with its default, in `config/alarmhub.example.toml`; a test
+holds the two together. What a site says (units, staff, policies) is not here but in the site file.
+
+From the environment a setting is `ALARMHUB_SECTION__KEY` (`ALARMHUB_API__PORT=9080`); for the nth `[[espa]]`
+link, counted from 0, `ALARMHUB_ESPA__0__LISTEN`. Names without a double underscore are not ours.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+from alarmhub.secret import Secret
+
+ENV_PREFIX: Final = "ALARMHUB_"
+LOCAL_SECRET_FILE: Final = "press.secret"
+LONGEST_FAULT_VALUE_CHARS: Final = 40
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Station = Annotated[str, Meta(pattern="^[0-9]$")]
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Charset = Literal[
+    "ascii", "latin-1", "cp1252", "cp437", "cp850", "utf-8",
+    "iso646-de", "iso646-se", "iso646-se-c", "iso646-dk", "iso646-no",
+]  # fmt: skip
+
+
+class SettingsRefused(ValueError):
+    """The settings cannot be used. `faults` lists all of them, each with its path."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("settings refused: " + "; ".join(faults))
+        self.faults = faults
+
+
+class HubSettings(Struct, frozen=True):
+    """`[hub]`: which shard this process may write, and under which name it holds the lease."""
+
+    shard: Name = "main"
+    lease_ttl_s: Annotated[float, Meta(ge=0.5, le=60)] = 1.5
+    name: Name | None = None
+
+    def owner(self) -> str:
+        """The name in the lease row; the machine's name unless one is set."""
+        return self.name or socket.gethostname() or "hub"
+
+
+class DatabaseSettings(Struct, frozen=True):
+    """`[database]`: a PostgreSQL named by `dsn`, or the embedded one below `data_dir`."""
+
+    dsn: Secret | None = None
+    data_dir: Annotated[str, Meta(min_length=1)] | None = None
+    command_timeout_s: Annotated[float, Meta(ge=0.5, le=60)] = 2.0
+
+    def folder(self, environ: Mapping[str, str] | None = None, *, is_root: bool | None = None) -> Path:
+        """The data folder: as set, `/var/lib/alarmhub` for root, below `$XDG_STATE_HOME` otherwise."""
+        env = os.environ if environ is None else environ
+        if self.data_dir is not None:
+            return Path(self.data_dir).expanduser()
+        if os.geteuid() == 0 if is_root is None else is_root:
+            return Path("/var/lib/alarmhub")
+        state = env.get("XDG_STATE_HOME", "")
+        # The XDG specification has relative paths ignored.
+        base = Path(state) if state.startswith("/") else Path("~/.local/state").expanduser()
+        return base / "alarmhub"
+
+
+class ApiSettings(Struct, frozen=True):
+    """`[api]`: HTTP for sources, pages and programs."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    body_limit: Annotated[int, Meta(ge=1024, le=1_048_576)] = 65_536  # bytes
+
+
+class PhoneSettings(Struct, frozen=True):
+    """`[phones]`: the gateway. A phone that misses its beats for `dead_after_s` is lost."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8081
+    beat_s: Annotated[float, Meta(ge=0.5, le=4.5)] = 3.0
+    dead_after_s: Annotated[float, Meta(ge=1, le=9)] = 9.0
+    hello_within_s: Annotated[float, Meta(gt=0, le=60)] = 5.0
+    frame_limit: Annotated[int, Meta(ge=1024, le=1_048_576)] = 16_384  # bytes
+    byte_budget: Annotated[int, Meta(ge=16_384, le=16_777_216)] = 262_144  # bytes unsent per phone
+    faults_allowed: Annotated[int, Meta(ge=1, le=1000)] = 20
+
+
+class LogSettings(Struct, frozen=True):
+    """`[log]`: how much is said, and in which form."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "text"] = "auto"
+
+
+class EspaLink(Struct, frozen=True):
+    """`[[espa]]`: one ESPA 4.4.4 link over TCP, on which the hub is the pager system and listens."""
+
+    source: Name
+    listen: str  # host:port
+    mode: Literal["polled", "select-only", "auto"] = "auto"
+    own_address: Station = "2"
+    control_address: Station = "1"
+    charset: Charset = "latin-1"
+    poll_select: bool = False
+    paged_status: bool = True
+    accepted_status: bool = False
+    repeat_window_s: Annotated[float, Meta(ge=0, le=60)] = 5.0
+    link_down_s: Seconds = 30.0
+    link_up_s: Seconds = 120.0
+    address_separator: Annotated[str, Meta(min_length=1, max_length=1)] | None = None
+
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen on. Raises ValueError when `listen` is not `host:port`."""
+        host, colon, port = self.listen.rpartition(":")
+        if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+            raise ValueError("expected host:port")
+        return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+class Settings(Struct, frozen=True):
+    """All sections. `Settings()` is what an empty file means."""
+
+    hub: HubSettings = HubSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    api: ApiSettings = ApiSettings()
+    phones: PhoneSettings = PhoneSettings()
+    log: LogSettings = LogSettings()
+    espa: tuple[EspaLink, ...] = ()
+
+
+def read(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of the file at `path` (none: all defaults), overridden by `environ` (default: the
+    process's own). Raises SettingsRefused, also when the file cannot be read or is not TOML."""
+    try:
+        text = "" if path is None else path.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except OSError as exc:
+        raise SettingsRefused([f"{path}: {exc.strerror or exc}"]) from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise SettingsRefused([f"{path}: not TOML: {exc}"]) from exc
+    return parse(document, os.environ if environ is None else environ)
+
+
+def parse(document: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+    """As `read`, from a parsed TOML document."""
+    faults: list[str] = []
+    tables, links = _tables(document, faults)
+    named = [_Raw(f"[{name}]", table) for name, table in tables.items()]
+    raw = dict(zip(tables, named, strict=True))
+    raw_links = [_Raw(f"[[espa]] {index}", table) for index, table in enumerate(links)]
+    _take_environment(environ, raw, raw_links, faults)
+    sections = {name: _build(entry, _SECTIONS[name], faults) for name, entry in raw.items()}
+    espa = tuple(_build(entry, EspaLink, faults) for entry in raw_links)
+    if faults:
+        raise SettingsRefused(faults)
+    settings = Settings(**sections, espa=espa)
+    faults = _contradictions(settings)
+    if faults:
+        raise SettingsRefused(faults)
+    return settings
+
+
+def local_secret(data_dir: Path) -> Secret:
+    """The secret by which commands on this machine (`press`) are known to the hub, made at first use in
+    `data_dir` with mode 0600. Raises PermissionError when others may read it or we may not, and OSError when
+    it cannot be had."""
+    path = data_dir / LOCAL_SECRET_FILE
+    if not path.exists():
+        data_dir.mkdir(parents=True, exist_ok=True)
+        _place_secret(path)
+    if path.stat().st_mode & 0o077:
+        raise PermissionError(f"{path} can be read by others; remove it, or give it mode 0600")
+    return Secret(path.read_text(encoding="ascii").strip())
+
+
+def _place_secret(path: Path) -> None:
+    # Written under a name of its own and then linked: nobody ever reads half a secret, and of two processes
+    # that start at once the second takes the first one's.
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(secrets.token_urlsafe(32))
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+
+
+_SECTIONS: Final[dict[str, type[Struct]]] = {
+    "hub": HubSettings,
+    "database": DatabaseSettings,
+    "api": ApiSettings,
+    "phones": PhoneSettings,
+    "log": LogSettings,
+}
+
+
+class _Raw:
+    """One table as written: its path for faults, its values, and what the environment puts over them."""
+
+    def __init__(self, path: str, values: dict[str, Any]) -> None:
+        self.path = path
+        self.values = values
+        self.overrides: dict[str, tuple[str, str]] = {}  # key → (variable, text)
+
+
+def _tables(
+    document: Mapping[str, Any], faults: list[str]
+) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
+    tables: dict[str, dict[str, Any]] = {name: {} for name in _SECTIONS}
+    links: list[dict[str, Any]] = []
+    for name, value in document.items():
+        if name == "espa" and isinstance(value, list) and all(isinstance(entry, dict) for entry in value):
+            links = value
+        elif name == "espa":
+            faults.append("[[espa]]: expected an array of tables")
+        elif name not in _SECTIONS:
+            faults.append(
+                f"[{name}]: unknown section" if isinstance(value, dict) else f"{name}: unknown setting"
+            )
+        elif not isinstance(value, dict):
+            faults.append(f"[{name}]: expected a table")
+        else:
+            tables[name] = value
+    return tables, links
+
+
+def _take_environment(
+    environ: Mapping[str, str], sections: dict[str, _Raw], links: list[_Raw], faults: list[str]
+) -> None:
+    for variable in sorted(environ):
+        if not variable.startswith(ENV_PREFIX) or "__" not in variable:
+            continue
+        section, *keys = variable.removeprefix(ENV_PREFIX).lower().split("__")
+        target = sections.get(section)
+        if section == "espa" and len(keys) == 2 and keys[0].isdecimal() and int(keys[0]) < len(links):
+            target = links[int(keys[0])]
+            keys = keys[1:]
+        if target is None or len(keys) != 1:
+            faults.append(f"{variable}: unknown setting")
+        else:
+            target.overrides[keys[0]] = (variable, environ[variable])
+
+
+def _build(raw: _Raw, section: type[Struct], faults: list[str]) -> Any:
+    """One section, or None after adding what is wrong with it to `faults`."""
+    types = get_type_hints(section, include_extras=True)
+    values: dict[str, Any] = {}
+    before = len(faults)
+    for key, value in raw.values.items():
+        if key not in types:
+            faults.append(f"{raw.path} {key}: unknown setting")
+        elif key not in raw.overrides:
+            _convert(value, types[key], f"{raw.path} {key}", values, key, faults, strict=True)
+    for key, (variable, text) in raw.overrides.items():
+        if key not in types:
+            faults.append(f"{variable}: unknown setting")
+        else:
+            _convert(text, types[key], variable, values, key, faults, strict=False)
+    for field in msgspec.structs.fields(section):
+        given = field.name in raw.values or field.name in raw.overrides
+        if field.required and not given:
+            faults.append(f"{raw.path} {field.name}: missing")
+    return section(**values) if len(faults) == before else None
+
+
+def _convert(
+    value: Any, type_: Any, path: str, into: dict[str, Any], key: str, faults: list[str], *, strict: bool
+) -> None:
+    try:
+        into[key] = msgspec.convert(value, type_, strict=strict, dec_hook=_secret_hook)
+    except msgspec.ValidationError as exc:
+        faults.append(f"{path}: {_in_plain_words(str(exc), type_)}")
+
+
+def _secret_hook(type_: type, value: Any) -> Any:
+    if type_ is not Secret:
+        raise NotImplementedError(f"no setting has the type {type_}")
+    if not isinstance(value, str):
+        raise ValueError(f"Expected `str`, got `{type(value).__name__}`")
+    return Secret(value)
+
+
+def _in_plain_words(message: str, type_: Any) -> str:
+    choices = _choices(type_)
+    if choices and message.startswith("Invalid enum value"):
+        got = message.removeprefix("Invalid enum value ")[:LONGEST_FAULT_VALUE_CHARS]
+        return f"expected one of {', '.join(choices)}, got {got}"
+    return message[:1].lower() + message[1:].replace("`", "")
+
+
+def _choices(type_: Any) -> tuple[str, ...]:
+    if get_origin(type_) is Literal:
+        return get_args(type_)
+    return ()
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    """What each setting allows by itself and together cannot be."""
+    faults = []
+    phones = settings.phones
+    if phones.dead_after_s < 2 * phones.beat_s:
+        faults.append("[phones] dead_after_s: expected at least twice beat_s, one lost beat is no dead phone")
+    if phones.port and (phones.host, phones.port) == (settings.api.host, settings.api.port):
+        faults.append("[phones] port: the same as [api] port")
+    seen: dict[tuple[str, object], int] = {}
+    for index, link in enumerate(settings.espa):
+        if link.own_address == link.control_address:
+            faults.append(f"[[espa]] {index} own_address: the same as control_address")
+        try:
+            address = link.address()
+        except ValueError as exc:
+            faults.append(f"[[espa]] {index} listen: {exc}, got {link.listen[:LONGEST_FAULT_VALUE_CHARS]!r}")
+            continue
+        keys: list[tuple[str, object]] = [("source", link.source)]
+        keys += [("listen", address)] if address[1] else []
+        for key in keys:
+            first = seen.setdefault(key, index)
+            if first != index:
+                faults.append(f"[[espa]] {index} {key[0]}: the same as that of [[espa]] {first}")
+    return faults
