@@ -1,0 +1,163 @@
+"""Which alarm a signal means (ward.md, "From the plant's words to a place"), as events with addresses.
+
+A reset that fits several open alarms, or only a more urgent one, closes none and says so. This module
+refuses to decide what the events do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from alarmhub.core.alarm import Alarm
+from alarmhub.core.events import (
+    AcknowledgedAtSource,
+    Around,
+    Ended,
+    EndUnclear,
+    Event,
+    PresenceChanged,
+    Raised,
+    Signal,
+    SignalEvent,
+    Updated,
+)
+from alarmhub.core.kinds import KIND_URGENCY, RULES, Kind
+from alarmhub.core.signalling import kind_of
+from alarmhub.core.world import World
+
+
+class OpenAlarms(Protocol):
+    """What addressing reads of the open alarms."""
+
+    def by_key(self, source: str, key: str) -> Alarm | None:
+        """The open alarm of this source with this key."""
+        ...
+
+    def in_room(self, room: str) -> Iterable[Alarm]:
+        """Open alarms at this room or any point of it."""
+        ...
+
+    def around(self, place: str, room: str, kind: Kind, source: str, now: int) -> Around:
+        """Presence and history of a place."""
+        ...
+
+
+class Addressed(Struct, frozen=True):
+    """One event and the alarm it is for; None = a new one."""
+
+    alarm: str | None
+    event: Event
+
+
+_SPACE = re.compile(r"\s+")
+
+
+def normalised(text: str) -> str:
+    """A plant's text for comparison: one blank between words, no case."""
+    return _SPACE.sub(" ", text).strip().casefold()
+
+
+def key_of(signal: Signal, world: World) -> str:
+    """What pairs a start with its end: the source's own ref, else (place, kind), else the whole text."""
+    if signal.key:
+        return signal.key
+    source = world.site.sources.get(signal.source)
+    if source is not None and signal.ref and (source.key == "address" or source.addresses_are_points):
+        return f"address|{signal.ref}"
+    if signal.place in world.site.places and (source is None or source.key != "text"):
+        return f"{signal.place}|{kind_of(signal, world)[0]}"
+    return (
+        f"text|{normalised(signal.source_text or signal.text)}|{signal.ref if not signal.source_text else ''}"
+    )
+
+
+def room_of(place: str, world: World) -> str:
+    """The room a place belongs to; a place nobody knows is its own room."""
+    known = world.site.places.get(place)
+    return (known.room or known.path) if known is not None else place
+
+
+def address(
+    signal: Signal, open_alarms: OpenAlarms, world: World, new_id: str, now: int
+) -> tuple[Addressed, ...]:
+    """The events this signal means, each with its alarm. Empty: it means nothing that is open."""
+    match signal.event:
+        case SignalEvent.START | SignalEvent.ONCE | SignalEvent.UPDATE:
+            return (_begin(signal, open_alarms, world, new_id, now),)
+        case SignalEvent.END:
+            return _end(signal, open_alarms, world)
+        case SignalEvent.ACKNOWLEDGED:
+            alarm = _only(signal, open_alarms, world)
+            return () if alarm is None else (Addressed(alarm.id, AcknowledgedAtSource(signal)),)
+        case SignalEvent.PRESENCE:
+            room = room_of(signal.place, world)
+            return tuple(
+                Addressed(a.id, PresenceChanged(bool(signal.present), signal))
+                for a in open_alarms.in_room(room)
+                if RULES[a.kind].presence_attends
+            )
+        case SignalEvent.HEARTBEAT:
+            return ()
+
+
+def _begin(signal: Signal, open_alarms: OpenAlarms, world: World, new_id: str, now: int) -> Addressed:
+    key = key_of(signal, world)
+    alarm = open_alarms.by_key(signal.source, key)
+    keyed = replace(signal, key=key)
+    if alarm is None:
+        kind = kind_of(signal, world)[0]
+        around = open_alarms.around(signal.place, room_of(signal.place, world), kind, signal.source, now)
+        return Addressed(None, Raised(keyed, new_id, around))
+    if signal.event is SignalEvent.UPDATE:
+        return Addressed(alarm.id, Updated(keyed))
+    return Addressed(alarm.id, Raised(keyed, alarm.id))
+
+
+def _end(signal: Signal, open_alarms: OpenAlarms, world: World) -> tuple[Addressed, ...]:
+    exact = _exact(signal, open_alarms, world)
+    if exact is not None:
+        return (Addressed(exact.id, Ended("source", signal)),)
+    if signal.key or signal.place not in world.site.places:
+        return ()
+    fitting = _fitting(signal, open_alarms)
+    if len(fitting) == 1 and _may_close(signal, fitting[0], world):
+        return (Addressed(fitting[0].id, Ended("source", signal)),)
+    if signal.kind is not None or signal.type is not None:
+        return ()
+    ids = tuple(a.id for a in fitting)
+    return tuple(Addressed(a.id, EndUnclear(signal, ids)) for a in fitting)
+
+
+def _exact(signal: Signal, open_alarms: OpenAlarms, world: World) -> Alarm | None:
+    named = bool(signal.key or signal.kind is not None or signal.type is not None)
+    source = world.site.sources.get(signal.source)
+    by_address = source is not None and (source.key != "mapped" or source.addresses_are_points)
+    if not named and not by_address and signal.place in world.site.places:
+        return None
+    return open_alarms.by_key(signal.source, key_of(signal, world))
+
+
+def _fitting(signal: Signal, open_alarms: OpenAlarms) -> list[Alarm]:
+    return [
+        a
+        for a in open_alarms.in_room(signal.place)
+        if a.source == signal.source and (signal.kind is None or a.kind is signal.kind)
+    ]
+
+
+def _may_close(signal: Signal, alarm: Alarm, world: World) -> bool:
+    """A reset without a kind closes what the source usually means, never something more urgent."""
+    return KIND_URGENCY[alarm.kind] <= KIND_URGENCY[kind_of(signal, world)[0]]
+
+
+def _only(signal: Signal, open_alarms: OpenAlarms, world: World) -> Alarm | None:
+    exact = _exact(signal, open_alarms, world)
+    if exact is not None or signal.key or signal.place not in world.site.places:
+        return exact
+    fitting = _fitting(signal, open_alarms)
+    return fitting[0] if len(fitting) == 1 else None

@@ -1,0 +1,179 @@
+"""The alarm: one condition from start to end, as a frozen value (design.md, "alarm").
+
+This is what is stored, replayed and rendered. It holds no behaviour beyond reading its own fields:
+how it changes is `decide`. All times are epoch ms.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from alarmhub.core.kinds import Kind, Priority
+
+
+class Phase(StrEnum):
+    """Accepted, arrived and ended are three facts (ward.md)."""
+
+    RINGING = "ringing"
+    PARTLY_ACCEPTED = "partly_accepted"
+    ACCEPTED = "accepted"
+    ATTENDED = "attended"
+    ENDED = "ended"
+
+
+class Flag(StrEnum):
+    """Facts beside the phase."""
+
+    UNANSWERED = "unanswered"  # nobody has accepted within return_after
+    RETURNED = "returned"  # the source was told so
+    UNCONFIRMED = "unconfirmed"  # the link to the source was lost since
+    RESET_UNCLEAR = "reset_unclear"  # a reset fitted several alarms
+    NOT_ATTENDED = "not_attended"  # accepted, then nobody arrived in time
+    RESET_SEEN = "reset_seen"  # assault: the source reset it, a responder must still say it is safe
+    SAFE_SAID = "safe_said"  # assault: a responder said so, the source has not reset it
+    PLACE_UNKNOWN = "place_unknown"
+    LAST_RESORT = "last_resort"
+    ACKNOWLEDGED_AT_SOURCE = "acknowledged_at_source"
+    PRESENCE = "presence"  # somebody is in the room
+    MIXED_POLICY = "newest_policy"  # from the last resort on
+
+
+class Told(Struct, frozen=True, omit_defaults=True):
+    """One person the alarm concerns now. `turn`: the turn that last rang this person.
+
+    `answer`: "" (none), accepted, declined, holding, released; only `declined`/`released` people of the
+    current step are kept here as a fact and are shown nothing.
+    """
+
+    staff: str
+    turn: int
+    since: int
+    why: str
+    rang_at: int | None = None
+    seen_at: int | None = None
+    answer: str = ""
+    one_way: bool = False
+
+    @property
+    def rings(self) -> bool:
+        """Whether this person's phone should be ringing while the alarm rings."""
+        return self.answer == ""
+
+
+class Acceptance(Struct, frozen=True, omit_defaults=True):
+    """Who takes it, in which role, whether arrived, and since when without contact."""
+
+    staff: str
+    at: int
+    role: str = ""
+    arrived_at: int | None = None
+    lost_at: int | None = None
+    on_duty: bool = True
+    """Was on the roster when accepting: going off duty then gives the alarm back."""
+
+
+class Alarm(Struct, frozen=True, omit_defaults=True):
+    """One condition. `version` rises with every decision, `rev` only when some phone's view changes."""
+
+    id: str
+    source: str
+    key: str
+    ref: str
+    kind: Kind
+    type: str
+    priority: Priority
+    place: str
+    unit: str
+    raised_at: int
+    at: int
+    policy: str
+    policy_version: int
+    room: str = ""
+    text: str = ""
+    source_text: str = ""
+    callback: str | None = None
+    person: str | None = None
+    ends: str = "source"
+    heard: bool = False
+    targets: tuple[str, ...] = ()
+    phase: Phase = Phase.RINGING
+    flags: tuple[Flag, ...] = ()
+    version: int = 0
+    rev: int = 0
+    turn: int = 0
+    turn_rev: int = 0
+    """The rev with which this turn began: declines and releases from before it are stale."""
+    step: int = 0
+    """Index into the pinned policy's steps; their number = the last resort."""
+    count: int = 1
+    again: int = 0
+    last_resort_rings: int = 0
+    told: tuple[Told, ...] = ()
+    excluded: tuple[str, ...] = ()
+    """Left out of the current step: declined, released, in the room. Cleared by the next step."""
+    acceptances: tuple[Acceptance, ...] = ()
+    noted: tuple[str, ...] = ()
+    """Accepts that were recorded and silence nobody (SMS, another site)."""
+    extended: bool = False
+    reminded: bool = False
+    last_attended: str | None = None
+    ended_by: str = ""
+    paged: bool = False
+    """Some device has rung; the source was told so once."""
+    reach_at: int | None = None
+    answer_at: int | None = None
+    remind_at: int | None = None
+    lapse_at: int | None = None
+    return_at: int | None = None
+    expire_at: int | None = None
+    again_at: int | None = None
+    """Presence ended without a reset: rings again then."""
+    lost_at: int | None = None
+    """When the first acceptor without contact gives the alarm back."""
+    review_at: int | None = None
+
+    @property
+    def open(self) -> bool:
+        """Not ended."""
+        return self.phase is not Phase.ENDED
+
+    @property
+    def due(self) -> int | None:
+        """The next deadline, or None for an ended alarm."""
+        due: int | None = None
+        for at in (
+            self.reach_at,
+            self.answer_at,
+            self.remind_at,
+            self.lapse_at,
+            self.return_at,
+            self.expire_at,
+            self.again_at,
+            self.lost_at,
+            self.review_at,
+        ):
+            if at is not None and (due is None or at < due):
+                due = at
+        return due
+
+    @property
+    def drill(self) -> bool:
+        """A trial (PROV), never care."""
+        return self.kind is Kind.DRILL
+
+
+def told_of(alarm: Alarm, staff: str) -> Told | None:
+    """The entry of one person, or None."""
+    for told in alarm.told:
+        if told.staff == staff:
+            return told
+    return None
+
+
+def concerned(alarm: Alarm) -> tuple[str, ...]:
+    """Everybody whose phone shows this alarm now: told and not declined or released. Empty when ended."""
+    if alarm.phase is Phase.ENDED:
+        return ()
+    return tuple(t.staff for t in alarm.told if t.answer not in ("declined", "released"))

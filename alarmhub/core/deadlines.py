@@ -1,0 +1,175 @@
+"""What happens when a clock of an alarm runs out, each on both sides of its instant.
+
+Level-triggered: whatever is due at `now` is done in the order it fell due, so the same event twice acts
+once. It refuses to act early; `decide` checks the turn before it comes here.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from alarmhub.core.alarm import Alarm, Flag, Phase
+from alarmhub.core.closing import end
+from alarmhub.core.draft import Draft, change, flag, say
+from alarmhub.core.effects import ReportStatus
+from alarmhub.core.escalation import (
+    S,
+    anybody_hopeful,
+    arrival_needed,
+    arrived,
+    pass_on,
+    policy_of,
+    reach_of,
+    report,
+    ring_again,
+)
+from alarmhub.core.kinds import ACCEPTOR_LOST_S, ATTENDED_REVIEW_S, RULES, AcceptRule
+from alarmhub.core.reach import Reach
+from alarmhub.core.signalling import again_after_presence
+
+_FIELDS = (
+    "expire_at",
+    "reach_at",
+    "answer_at",
+    "return_at",
+    "remind_at",
+    "lapse_at",
+    "lost_at",
+    "again_at",
+    "review_at",
+)
+_MOST_AT_ONCE = 16
+"""More clocks than an alarm has: a loop that does not settle is a bug and must not hang the hub."""
+
+
+def on_deadline(draft: Draft) -> None:
+    """Do all that is due now, earliest first."""
+    for _ in range(_MOST_AT_ONCE):
+        field = _first_due(draft.alarm, draft.now)
+        if field is None:
+            return
+        _act(draft, field)
+
+
+def _first_due(alarm: Alarm, now: int) -> str | None:
+    due: list[tuple[int, int]] = []
+    for order, field in enumerate(_FIELDS):
+        at = getattr(alarm, field)
+        if at is not None and at <= now:
+            due.append((at, order))
+    return _FIELDS[min(due)[1]] if due else None
+
+
+def _act(draft: Draft, field: str) -> None:
+    match field:
+        case "expire_at":
+            end(draft, "expired")
+        case "reach_at":
+            _nobody_rang(draft)
+        case "answer_at":
+            change(draft, reach_at=None)
+            pass_on(draft, "no_answer")
+        case "return_at":
+            _return(draft)
+        case "remind_at":
+            _remind(draft)
+        case "lapse_at":
+            _lapse(draft)
+        case "lost_at":
+            _lost(draft)
+        case "again_at":
+            again_after_presence(draft)
+        case "review_at":
+            _review(draft)
+
+
+def _nobody_rang(draft: Draft) -> None:
+    """Reached means a device rang: without a receipt the turn passes on, the slow phones ring on."""
+    grace = draft.world.grace_until
+    turn = draft.alarm.turn
+    change(draft, reach_at=None)
+    if anybody_hopeful(draft):
+        recent = any(
+            t.turn == turn and t.rang_at is None and reach_of(draft, t.staff) is Reach.RECENT
+            for t in draft.alarm.told
+        )
+        if recent and grace > draft.now:
+            change(draft, reach_at=grace)
+        return
+    if Flag.LAST_RESORT not in draft.alarm.flags:
+        pass_on(draft, "nobody_rang")
+
+
+def _return(draft: Draft) -> None:
+    """Return of responsibility: nobody has accepted, and the source is told so."""
+    change(draft, return_at=None)
+    alarm = draft.alarm
+    if alarm.acceptances or alarm.phase not in (Phase.RINGING, Phase.PARTLY_ACCEPTED):
+        return
+    flag(draft, Flag.UNANSWERED, Flag.RETURNED)
+    say(draft, "returned_to_source", since=alarm.raised_at)
+    report(draft, ReportStatus.UNANSWERED)
+
+
+def _remind(draft: Draft) -> None:
+    alarm = draft.alarm
+    missing = [a.staff for a in alarm.acceptances if a.arrived_at is None]
+    lasting = alarm.lapse_at is None
+    policy = policy_of(draft)
+    again = draft.now + policy.remind_s * S if lasting and policy.remind_s is not None else None
+    change(draft, remind_at=again, reminded=True)
+    say(draft, "reminded", staff=missing)
+
+
+def _lapse(draft: Draft) -> None:
+    """Accepted, and not (all) there in time: the next step rings, and who accepted too."""
+    alarm = draft.alarm
+    change(draft, lapse_at=None, remind_at=None)
+    if arrived(alarm) >= arrival_needed(draft):
+        return
+    flag(draft, Flag.NOT_ATTENDED)
+    late = [a.staff for a in alarm.acceptances if a.arrived_at is None]
+    keep = RULES[alarm.kind].accept in (AcceptRule.NOBODY, AcceptRule.ENOUGH)
+    stay = tuple(a for a in alarm.acceptances if a.arrived_at is not None) if keep else ()
+    change(draft, acceptances=stay)
+    ring_again(draft, step=alarm.step + 1, because="not_attended", late=late)
+    # The acceptor rings too, whatever step that is.
+    told = tuple(
+        replace(t, turn=draft.alarm.turn, rang_at=None) if t.staff in late else t for t in draft.alarm.told
+    )
+    change(draft, told=told)
+
+
+def _lost(draft: Draft) -> None:
+    """An acceptor without contact for a minute before arriving gives the alarm back."""
+    alarm = draft.alarm
+    lost: list[str] = []
+    waiting: list[int] = []
+    for acceptance in alarm.acceptances:
+        if acceptance.lost_at is None or acceptance.arrived_at is not None:
+            continue
+        due = acceptance.lost_at + ACCEPTOR_LOST_S * S
+        if due <= draft.now and reach_of(draft, acceptance.staff) is not Reach.LIVE:
+            lost.append(acceptance.staff)
+        elif due > draft.now:
+            waiting.append(due)
+    change(draft, lost_at=min(waiting, default=None))
+    if lost:
+        give_back(draft, lost, "acceptor_lost")
+
+
+def give_back(draft: Draft, staff: list[str], because: str) -> None:
+    """Acceptors who will not come lose the alarm; it rings again unless enough others come."""
+    gone = set(staff)
+    change(draft, acceptances=tuple(a for a in draft.alarm.acceptances if a.staff not in gone))
+    say(draft, because, staff=staff)
+    alarm = draft.alarm
+    satisfied = bool(alarm.acceptances) and RULES[alarm.kind].accept is AcceptRule.NOBODY
+    if not satisfied and alarm.phase in (Phase.ACCEPTED, Phase.PARTLY_ACCEPTED):
+        ring_again(draft, step=min(alarm.step, len(policy_of(draft).steps)), because=because)
+
+
+def _review(draft: Draft) -> None:
+    """Nobody has reset it for long: ask who attends whether it is still open."""
+    change(draft, review_at=draft.now + ATTENDED_REVIEW_S * S, reminded=True)
+    say(draft, "still_open", attended_by=[a.staff for a in draft.alarm.acceptances])

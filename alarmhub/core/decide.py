@@ -1,0 +1,181 @@
+"""The decision: one alarm, one event, the world at that instant -> the alarm after it, effects, reasons.
+
+This is the front door of the core and the only function the engine calls for an alarm. It is pure, and
+total: every event in every phase has an answer. It refuses to act, to look anything up, and to find out
+which alarm a signal belongs to (that is `core.addressing`).
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from alarmhub.core.alarm import Alarm, Phase, Told, concerned
+from alarmhub.core.answering import on_answered
+from alarmhub.core.closing import on_end_unclear, on_ended
+from alarmhub.core.deadlines import on_deadline
+from alarmhub.core.draft import Draft, change, say
+from alarmhub.core.effects import ReportStatus
+from alarmhub.core.escalation import last_resort, report
+from alarmhub.core.events import (
+    AcknowledgedAtSource,
+    Answered,
+    DeadlinePassed,
+    Ended,
+    EndUnclear,
+    Event,
+    PresenceChanged,
+    Raised,
+    Rang,
+    Updated,
+    WorldChanged,
+)
+from alarmhub.core.kinds import ATTENDED_REVIEW_S
+from alarmhub.core.signalling import (
+    on_acknowledged_at_source,
+    on_opened,
+    on_presence,
+    on_repeated,
+    on_updated,
+    open_new,
+)
+from alarmhub.core.world import Decision, Verdict, World
+from alarmhub.core.worldwide import on_world_changed
+
+
+def decide(alarm: Alarm | None, event: Event, world: World, now: int) -> Decision:
+    """Fold one event into an alarm (None = not yet there: only `Raised` makes one).
+
+    `now` is epoch ms and may lie before the alarm's last decision (clocks jump): the later counts. The
+    returned alarm is the same object when nothing changed.
+    """
+    if alarm is None:
+        if not isinstance(event, Raised):
+            return Decision(None)
+        return _opened(event, world, now)
+    now = max(now, alarm.at)
+    draft = Draft(alarm, world, now, [], [])
+    if alarm.open:
+        _fold(draft, event)
+    elif isinstance(event, Answered):
+        on_answered(draft, event)
+    return _finish(alarm, draft)
+
+
+def _opened(event: Raised, world: World, now: int) -> Decision:
+    blank = open_new(event, world, now)
+    draft = Draft(blank, world, now, [], [])
+    on_opened(draft, event)
+    return _finish(blank, draft, new=True)
+
+
+def _fold(draft: Draft, event: Event) -> None:
+    match event:
+        case Rang():
+            _on_rang(draft, event)
+        case Answered():
+            on_answered(draft, event)
+        case DeadlinePassed():
+            if event.turn == draft.alarm.turn:
+                on_deadline(draft)
+        case Raised():
+            on_repeated(draft, event)
+        case Updated():
+            on_updated(draft, event)
+        case Ended():
+            on_ended(draft, event)
+        case EndUnclear():
+            on_end_unclear(draft, event)
+        case AcknowledgedAtSource():
+            on_acknowledged_at_source(draft, event)
+        case PresenceChanged():
+            on_presence(draft, event)
+        case WorldChanged():
+            on_world_changed(draft, event)
+        case _:
+            assert_never(event)
+
+
+def _on_rang(draft: Draft, event: Rang) -> None:
+    """A receipt: changes no other phone's view and rings nobody."""
+    alarm = draft.alarm
+    told: list[Told] = []
+    news = False
+    for entry in alarm.told:
+        if entry.staff == event.staff:
+            if event.seen and entry.seen_at is None:
+                entry, news = replace(entry, seen_at=draft.now, rang_at=entry.rang_at or draft.now), True
+            elif not event.seen and entry.rang_at is None:
+                entry, news = replace(entry, rang_at=draft.now), True
+        told.append(entry)
+    if not news:
+        return
+    change(draft, told=tuple(told))
+    say(draft, "seen" if event.seen else "rang", staff=event.staff)
+    if not alarm.paged:
+        change(draft, paged=True)
+        report(draft, ReportStatus.PAGED)
+
+
+def _view(alarm: Alarm) -> tuple[object, ...]:
+    """What any phone can see of an alarm; receipts are not part of it."""
+    return (
+        alarm.phase,
+        alarm.flags,
+        alarm.kind,
+        alarm.type,
+        alarm.priority,
+        alarm.text,
+        alarm.source_text,
+        alarm.count,
+        alarm.turn,
+        alarm.extended,
+        alarm.reminded,
+        alarm.answer_at,
+        alarm.lapse_at,
+        alarm.callback,
+        tuple((t.staff, t.answer, t.turn) for t in alarm.told),
+        tuple((a.staff, a.role, a.arrived_at is None) for a in alarm.acceptances),
+    )
+
+
+def _finish(before: Alarm, draft: Draft, *, new: bool = False) -> Decision:
+    alarm = draft.alarm
+    if alarm.open and alarm.due is None:
+        # Whatever the path: an open alarm always has a clock running.
+        alarm = _safety_net(draft)
+    if alarm is before and not new:
+        return Decision(before, tuple(draft.effects), tuple(draft.reasons), draft.verdict)
+    rev = before.rev + 1 if new or _view(alarm) != _view(before) else before.rev
+    alarm = replace(
+        alarm,
+        version=before.version + 1,
+        rev=rev,
+        at=draft.now,
+        turn_rev=rev if alarm.turn != before.turn else alarm.turn_rev,
+    )
+    return Decision(alarm, tuple(draft.effects), tuple(draft.reasons), draft.verdict)
+
+
+def _safety_net(draft: Draft) -> Alarm:
+    if draft.alarm.phase in (Phase.RINGING, Phase.PARTLY_ACCEPTED):
+        last_resort(draft)
+    if draft.alarm.due is None:
+        change(draft, review_at=draft.now + ATTENDED_REVIEW_S * 1000)
+    return draft.alarm
+
+
+def fallback(alarm: Alarm, world: World, now: int) -> Decision:
+    """When a decision raised on an open alarm: fixed, simple, to its last resort (design.md, poison)."""
+    now = max(now, alarm.at)
+    draft = Draft(replace(alarm, targets=(), excluded=()), world, now, [], [])
+    say(draft, "decision_failed", phase=str(alarm.phase))
+    if alarm.phase in (Phase.RINGING, Phase.PARTLY_ACCEPTED):
+        last_resort(draft)
+    else:
+        change(draft, review_at=now + 60_000)
+    return _finish(alarm, draft)
+
+
+__all__ = ["Decision", "Verdict", "World", "concerned", "decide", "fallback"]

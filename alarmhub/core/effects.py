@@ -1,0 +1,59 @@
+"""What should be done, as data: returned by `decide`, stored as rows, carried out by the engine's outbox.
+
+Effects are imperatives. What phones show is no effect: it is rendered from committed state.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Union
+
+from msgspec import Struct
+
+from alarmhub.core.events import Signal
+
+
+class ReportStatus(StrEnum):
+    """What a source is told back, in the hub's terms; adapters say it in the source's own words."""
+
+    QUEUED = "queued"
+    PAGED = "paged"  # a device reported that it rang
+    ACCEPTED = "accepted"
+    ABSENT = "absent"  # nobody is on duty or reachable
+    UNANSWERED = "unanswered"  # return of responsibility
+    ENDED = "ended"
+
+
+class Report(Struct, frozen=True, tag="report"):
+    """Tell the source. `ref`: the source's own words for the alarm, enough to name it there."""
+
+    source: str
+    status: ReportStatus
+    ref: str
+    source_text: str = ""
+
+
+class Push(Struct, frozen=True, tag="push"):
+    """Wake a person's phone: opaque id and priority only, never a name, a room or a text."""
+
+    staff: str
+    alarm: str
+    rev: int
+    priority: str
+
+
+class Page(Struct, frozen=True, tag="page"):
+    """Send to a one-way pager."""
+
+    staff: str
+    pager: str
+    alarm: str
+
+
+class Raise(Struct, frozen=True, tag="raise"):
+    """Open another alarm as a consequence (help, a notice to the shift leader, a lost source)."""
+
+    signal: Signal
+
+
+Effect = Union[Report, Push, Page, Raise]

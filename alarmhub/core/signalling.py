@@ -1,0 +1,343 @@
+"""What signals do to an alarm: begin, repeat, worsen, presence, answered at the source (ward.md).
+
+It refuses to find out *which* alarm a signal means (`core.addressing`) and anything a person says
+(`core.answering`).
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from alarmhub.core.alarm import Alarm, Flag, Phase
+from alarmhub.core.draft import Draft, change, flag, say, unflag
+from alarmhub.core.effects import Raise, ReportStatus
+from alarmhub.core.escalation import S, attended_clocks, report, ring_again, start
+from alarmhub.core.events import (
+    AcknowledgedAtSource,
+    Around,
+    PresenceChanged,
+    Raised,
+    Signal,
+    SignalEvent,
+    Updated,
+)
+from alarmhub.core.kinds import (
+    AGAIN_WITHIN_S,
+    KIND_URGENCY,
+    MANY_IN_HOUR,
+    PRESENCE_GONE_RING_S,
+    PRESENCE_STALE_S,
+    PRIORITY_RANK,
+    RULES,
+    Kind,
+    Priority,
+    raised_to_floor,
+)
+from alarmhub.core.policies import choose
+from alarmhub.core.roster import OnDuty
+from alarmhub.core.routing import answering_units, resolve
+from alarmhub.core.site import SourceRules
+from alarmhub.core.world import World
+
+HUB_SOURCE = "hub"
+"""The source name of what the hub itself raises."""
+
+
+def kind_of(signal: Signal, world: World) -> tuple[Kind, str]:
+    """Kind and type: the type's kind when the site knows it, else what the signal says, else the source's."""
+    if signal.type is not None and signal.type in world.site.types:
+        return world.site.types[signal.type].kind, signal.type
+    if signal.kind is not None:
+        return signal.kind, signal.type or str(signal.kind)
+    source = world.site.sources.get(signal.source)
+    kind = source.default_kind if source is not None else Kind.TECHNICAL
+    return kind, signal.type or str(kind)
+
+
+def priority_of(signal: Signal, kind: Kind, type_id: str, world: World) -> Priority:
+    """The signal's or the type's priority, whichever is higher, never below the kind's floor."""
+    said = signal.priority or RULES[kind].floor
+    alarm_type = world.site.types.get(type_id)
+    if alarm_type is not None and alarm_type.priority is not None:
+        said = max(said, alarm_type.priority, key=PRIORITY_RANK.__getitem__)
+    return raised_to_floor(kind, said)
+
+
+def open_new(event: Raised, world: World, now: int) -> Alarm:
+    """The alarm a signal opens, before anybody is told."""
+    signal = event.signal
+    kind, type_id = kind_of(signal, world)
+    place = world.site.places.get(signal.place)
+    source = world.site.sources.get(signal.source)
+    unit = signal.unit or (place.unit if place else (source.fallback_unit if source else ""))
+    room = place.room if place else ""
+    if kind is Kind.PATIENT_CALL and _becomes_assistance(event.around, source, now):
+        kind, type_id = Kind.ASSISTANCE, str(Kind.ASSISTANCE)
+    priority = priority_of(signal, kind, type_id, world)
+    policy = choose(world.site, kind, type_id, unit, priority)
+    rules = RULES[kind]
+    staff_ends = signal.event is SignalEvent.ONCE or (source is not None and source.ends == "staff")
+    return Alarm(
+        id=event.alarm_id,
+        source=signal.source,
+        key=signal.key,
+        ref=signal.ref or signal.key,
+        kind=kind,
+        type=type_id,
+        priority=priority,
+        place=signal.place,
+        unit=unit,
+        raised_at=now,
+        at=now,
+        policy=policy.name,
+        policy_version=policy.version,
+        room=room,
+        text=signal.text,
+        source_text=signal.source_text,
+        callback=signal.callback,
+        person=signal.person or (place.person if place else None),
+        ends="staff" if staff_ends else "source",
+        heard=signal.heard,
+        targets=signal.targets,
+        flags=() if place or signal.unit else (Flag.PLACE_UNKNOWN,),
+        excluded=event.around.inside if kind is Kind.ASSISTANCE else (),
+        again=event.around.again,
+        return_at=None if policy.return_s is None else now + policy.return_s * S,
+        expire_at=None if rules.expire_s is None else now + rules.expire_s * S,
+    )
+
+
+def _becomes_assistance(around: Around, source: SourceRules | None, now: int) -> bool:
+    return (
+        around.presence_since is not None
+        and source is not None
+        and source.assistance_by == "hub"
+        and now - around.presence_since <= PRESENCE_STALE_S * S
+    )
+
+
+def on_opened(draft: Draft, event: Raised) -> None:
+    """Say why it is what it is, and ring."""
+    alarm, signal = draft.alarm, event.signal
+    say(
+        draft,
+        "raised",
+        source=alarm.source,
+        kind=str(alarm.kind),
+        type=alarm.type,
+        place=alarm.place,
+        unit=alarm.unit,
+        priority=str(alarm.priority),
+        policy=alarm.policy,
+        policy_version=alarm.policy_version,
+        mapped_by=list(signal.mapped_by),
+        roster=draft.world.roster.hash,
+    )
+    if Flag.PLACE_UNKNOWN in alarm.flags:
+        say(draft, "place_unknown", place=signal.place, fallback_unit=alarm.unit)
+    asked = signal.kind or kind_of(signal, draft.world)[0]
+    if asked is not alarm.kind and alarm.kind is Kind.ASSISTANCE:
+        say(draft, "call_with_presence_is_assistance", since=event.around.presence_since)
+    if signal.priority is not None and PRIORITY_RANK[signal.priority] < PRIORITY_RANK[alarm.priority]:
+        say(draft, "raised_to_floor", asked=str(signal.priority), floor=str(alarm.priority))
+    units = answering_units(alarm.unit, alarm.place, draft.world)
+    if units != (alarm.unit,):
+        say(draft, "covered_by", unit=alarm.unit, by=list(units))
+    report(draft, ReportStatus.QUEUED)
+    _ring_new(draft, event)
+    _tell_shift_leader(draft, event.around)
+
+
+def _ring_new(draft: Draft, event: Raised) -> None:
+    around, now = event.around, draft.now
+    extra: tuple[str, ...] = ()
+    stale = around.presence_since is not None and now - around.presence_since > PRESENCE_STALE_S * S
+    if draft.alarm.kind is Kind.PATIENT_CALL and stale:
+        say(draft, "presence_stale", since=around.presence_since)
+        extra = tuple(
+            choose(draft.world.site, Kind.ASSISTANCE, "", draft.alarm.unit, Priority.MEDIUM).steps[0].targets
+        )
+    ended = around.last_ended_at
+    if ended is not None and now - ended <= AGAIN_WITHIN_S * S and not extra:
+        targets = _again_targets(draft, around)
+        say(draft, "rings_again_after_reset", times=around.again + 1, last_attended=around.last_attended)
+        if targets:
+            change(draft, targets=targets)
+    start(draft, extra)
+
+
+def _again_targets(draft: Draft, around: Around) -> tuple[str, ...]:
+    """Who attended last, and one more (ward.md, "Repeats and worsening")."""
+    alarm, world = draft.alarm, draft.world
+    last = around.last_attended
+    duties: tuple[OnDuty, ...] = world.roster.by_staff.get(last, ()) if last else ()
+    if last is None or not duties or alarm.targets or alarm.kind is not Kind.PATIENT_CALL:
+        return ()
+    team = resolve(("care_team", "unit"), alarm, world).people
+    more = next((c.staff for c in team if c.staff != last), None)
+    return (f"staff:{last}",) if more is None else (f"staff:{last}", f"staff:{more}")
+
+
+def _tell_shift_leader(draft: Draft, around: Around) -> None:
+    alarm = draft.alarm
+    if around.starts_last_hour + 1 == MANY_IN_HOUR and alarm.source != HUB_SOURCE:
+        say(draft, "many_in_an_hour", times=MANY_IN_HOUR)
+        _notice(draft, f"many:{alarm.place}:{alarm.kind}:{alarm.raised_at // 3_600_000}", "many_calls")
+    untouched = sorted(t.staff for t in alarm.told if t.staff in draft.world.untouched)
+    if alarm.source != HUB_SOURCE:
+        for staff in untouched:
+            _notice(draft, f"untouched:{staff}", "untouched_phone", staff)
+
+
+def _notice(draft: Draft, key: str, notice: str, text: str = "") -> None:
+    """Ask the shift leader to look at something: a request of the hub's own, answered like any other."""
+    alarm = draft.alarm
+    draft.effects.append(
+        Raise(
+            Signal(
+                source=HUB_SOURCE,
+                event=SignalEvent.ONCE,
+                key=key,
+                ref=key,
+                place=alarm.place,
+                kind=Kind.REQUEST,
+                type=notice,
+                text=text,
+                unit=alarm.unit,
+                targets=("shift_leader",),
+            )
+        )
+    )
+
+
+def on_repeated(draft: Draft, event: Raised) -> None:
+    """A start of an open alarm raises the count; only a rise of kind or priority rings anybody new."""
+    change(draft, count=draft.alarm.count + 1)
+    unflag(draft, Flag.UNCONFIRMED)
+    say(draft, "repeated", count=draft.alarm.count)
+    _worsen(draft, event.signal)
+
+
+def on_updated(draft: Draft, event: Updated) -> None:
+    """New words, and perhaps worse."""
+    signal = event.signal
+    say(draft, "updated")
+    unflag(draft, Flag.UNCONFIRMED)
+    change(
+        draft,
+        text=signal.text or draft.alarm.text,
+        source_text=signal.source_text or draft.alarm.source_text,
+        callback=signal.callback or draft.alarm.callback,
+    )
+    _worsen(draft, signal)
+
+
+def _worsen(draft: Draft, signal: Signal) -> None:
+    alarm, world = draft.alarm, draft.world
+    kind, type_id = alarm.kind, alarm.type
+    if signal.kind is not None or signal.type is not None:
+        said, said_type = kind_of(signal, world)
+        if KIND_URGENCY[said] > KIND_URGENCY[kind]:
+            kind, type_id = said, said_type
+        elif said is not kind:
+            say(draft, "kind_not_lowered", asked=str(said), kind=str(kind))
+    priority = alarm.priority
+    if signal.priority is not None or kind is not alarm.kind:
+        priority = priority_of(signal, kind, type_id, world)
+        if kind is not alarm.kind:
+            priority = max(priority, alarm.priority, key=PRIORITY_RANK.__getitem__)
+    rose = kind is not alarm.kind or PRIORITY_RANK[priority] > PRIORITY_RANK[alarm.priority]
+    if not rose:
+        if priority is not alarm.priority:
+            say(draft, "priority_fell", asked=str(signal.priority), priority=str(priority))
+            change(draft, priority=priority)
+        return
+    _repin(draft, kind, type_id, priority)
+
+
+def _repin(draft: Draft, kind: Kind, type_id: str, priority: Priority) -> None:
+    """Worse than before: pin the policy of what it is now and ring from its first step."""
+    alarm = draft.alarm
+    policy = choose(draft.world.site, kind, type_id, alarm.unit, priority)
+    acceptors = tuple(a.staff for a in alarm.acceptances if a.arrived_at is not None)
+    say(
+        draft,
+        "worse",
+        kind=str(kind),
+        was=str(alarm.kind),
+        priority=str(priority),
+        was_priority=str(alarm.priority),
+        policy=policy.name,
+        policy_version=policy.version,
+    )
+    expire_s = RULES[kind].expire_s
+    unflag(draft, Flag.LAST_RESORT)
+    change(
+        draft,
+        kind=kind,
+        type=type_id,
+        priority=priority,
+        policy=policy.name,
+        policy_version=policy.version,
+        acceptances=(),
+        targets=(),
+        step=0,
+        last_resort_rings=0,
+        excluded=acceptors if kind is Kind.ASSISTANCE else (),
+        return_at=None if policy.return_s is None else draft.now + policy.return_s * S,
+        expire_at=None if expire_s is None else draft.now + expire_s * S,
+    )
+    ring_again(draft, step=0, because="worse")
+
+
+def on_presence(draft: Draft, event: PresenceChanged) -> None:
+    """Somebody came into the room (attends patient calls only), or left it without a reset."""
+    alarm = draft.alarm
+    if not RULES[alarm.kind].presence_attends:
+        say(draft, "presence_does_not_attend", kind=str(alarm.kind), present=event.present)
+        return
+    if event.present:
+        say(draft, "presence_attends", room=alarm.room)
+        flag(draft, Flag.PRESENCE)
+        acceptors = {a.staff for a in alarm.acceptances}
+        acceptances = tuple(replace(a, arrived_at=a.arrived_at or draft.now) for a in alarm.acceptances)
+        told = tuple(t for t in alarm.told if t.staff in acceptors)
+        change(draft, phase=Phase.ATTENDED, acceptances=acceptances, told=told)
+        _taken_back(draft)
+        attended_clocks(draft)
+        return
+    if Flag.PRESENCE in alarm.flags:
+        unflag(draft, Flag.PRESENCE)
+        change(draft, again_at=draft.now + PRESENCE_GONE_RING_S * S)
+        say(draft, "presence_gone_without_reset", rings_at=draft.alarm.again_at)
+
+
+def _taken_back(draft: Draft) -> None:
+    unflag(draft, Flag.UNANSWERED, Flag.NOT_ATTENDED)
+    if Flag.RETURNED in draft.alarm.flags:
+        unflag(draft, Flag.RETURNED)
+        say(draft, "responsibility_taken_back")
+    report(draft, ReportStatus.ACCEPTED)
+
+
+_ANSWERABLE_AT_SOURCE = frozenset({Kind.CLINICAL, Kind.TECHNICAL, Kind.PATIENT_CALL, Kind.DOOR})
+
+
+def on_acknowledged_at_source(draft: Draft, event: AcknowledgedAtSource) -> None:
+    """Somebody stands at the monitor or panel: that attends a call, never one that needs many hands."""
+    alarm = draft.alarm
+    flag(draft, Flag.ACKNOWLEDGED_AT_SOURCE)
+    if alarm.kind not in _ANSWERABLE_AT_SOURCE:
+        say(draft, "acknowledged_at_source_noted", kind=str(alarm.kind))
+        return
+    say(draft, "acknowledged_at_source")
+    acceptors = {a.staff for a in alarm.acceptances}
+    change(draft, phase=Phase.ATTENDED, told=tuple(t for t in alarm.told if t.staff in acceptors))
+    _taken_back(draft)
+    attended_clocks(draft)
+
+
+def again_after_presence(draft: Draft) -> None:
+    """Thirty seconds after presence ended it is still open: ring."""
+    change(draft, again_at=None, acceptances=())
+    ring_again(draft, step=0, because="presence_gone")

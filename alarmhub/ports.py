@@ -1,0 +1,364 @@
+"""What the engine needs from outside, as protocols and the values that cross them.
+
+Implemented by `store` (PostgreSQL and a memory twin), `gateway`, `inbound` and `push`. It refuses
+behaviour: every rule stated here is proved by the contract tests both stores pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from alarmhub.core.alarm import Alarm
+from alarmhub.core.effects import ReportStatus
+from alarmhub.core.reach import Reach
+from alarmhub.core.site import Site
+from alarmhub.core.world import World
+
+
+class StoreUnavailable(Exception):
+    """The database cannot be reached or did not answer in time. Whether a write was applied is unknown."""
+
+
+class Fenced(Exception):
+    """Another process holds the lease: nothing was written, this one must stop at once."""
+
+
+class Unstorable(Exception):
+    """The database refused the data itself (not the connection): nothing of the batch was written."""
+
+
+class AlarmRow(Struct, frozen=True):
+    """One alarm as stored. `body` is the whole `Alarm` as JSON; the other columns serve queries."""
+
+    id: str
+    source: str
+    key: str
+    kind: str
+    priority: str
+    place: str
+    unit: str
+    phase: str
+    version: int
+    raised_at: int
+    at: int
+    due: int | None
+    body: bytes
+
+
+class EventRow(Struct, frozen=True):
+    """One decided event of an alarm: what happened, and why what followed followed. Ids are unique."""
+
+    id: str
+    alarm: str
+    version: int
+    at: int
+    received_at: int
+    type: str
+    body: bytes
+    reasons: bytes
+    phase: str
+    roster: str
+
+
+class OutboxRow(Struct, frozen=True):
+    """An effect to carry out. FIFO per (channel, address): `id`s sort in order of creation."""
+
+    id: str
+    alarm: str
+    channel: str  # report | push | page
+    address: str
+    body: bytes
+    created_at: int
+    give_up_at: int
+    attempt: int = 0
+
+
+class AnsweredRow(Struct, frozen=True):
+    """A remembered reply: the same (scope, id) gets the same answer for 24 h."""
+
+    scope: str  # "source:ID" or "device:ID"
+    id: str
+    at: int
+    answer: bytes
+
+
+class FactRow(Struct, frozen=True):
+    """A small durable fact outside any alarm (presence, availability, device last seen). None = forget."""
+
+    scope: str
+    key: str
+    at: int
+    body: bytes | None
+
+
+class QuarantineRow(Struct, frozen=True):
+    """An event that could not be stored or decided, kept for an engineer."""
+
+    id: str
+    at: int
+    alarm: str | None
+    cause: str
+    body: bytes
+
+
+class Batch(Struct, frozen=True):
+    """Everything one commit writes, atomically. At most one row per alarm. `id` is unique per batch."""
+
+    id: str
+    alarms: Sequence[AlarmRow] = ()
+    events: Sequence[EventRow] = ()
+    outbox: Sequence[OutboxRow] = ()
+    answered: Sequence[AnsweredRow] = ()
+    facts: Sequence[FactRow] = ()
+    rosters: Sequence[tuple[str, bytes]] = ()  # hash, JSON; already known hashes are ignored
+    quarantined: Sequence[QuarantineRow] = ()
+
+
+class Lease(Struct, frozen=True):
+    """What holding or renewing the lease returns. `database_now`: clock_timestamp() in epoch ms."""
+
+    epoch: int
+    database_now: int
+    site_version: int
+    tokens_version: int = 0
+
+
+class Loaded(Struct, frozen=True):
+    """The committed state at the start: open alarms, newest site, facts, unsent effects, recent replies."""
+
+    alarms: Sequence[Alarm]
+    site: Site | None
+    facts: Sequence[FactRow]
+    outbox: Sequence[OutboxRow]
+    answered: Sequence[AnsweredRow]
+    ended_recently: Sequence[Alarm] = ()  # ended within the last hour, for "rings again"
+
+
+class Token(Struct, frozen=True):
+    """A bearer secret, stored as its SHA-256. kind: source | phone | api."""
+
+    digest: bytes
+    kind: str
+    subject: str
+    scopes: tuple[str, ...] = ()
+
+
+class TimelineEntry(Struct, frozen=True):
+    """One stored decision of an alarm, as the API and the press command show it."""
+
+    id: str
+    version: int
+    at: int
+    received_at: int
+    type: str
+    phase: str
+    body: Any
+    reasons: Any
+    roster: str
+
+
+class Store(Protocol):
+    """The database of one shard. Every `now` is epoch ms from the hub's clock; no SQL reads a clock for rules
+    (the lease does: it must compare processes). Raises StoreUnavailable, Fenced, Unstorable as stated."""
+
+    async def acquire(self, owner: str, ttl_ms: int) -> Lease | None:
+        """Take the lease if it is free, expired, or already `owner`'s: epoch + 1. None while another holds it.
+        Waits for a statement in flight under the old epoch, so that what follows reads the truth."""
+        ...
+
+    async def renew(self, epoch: int, ttl_ms: int) -> Lease:
+        """Extend; raises Fenced when the epoch is no longer ours."""
+        ...
+
+    async def release(self, epoch: int) -> None:
+        """Give the lease back at a graceful stop, so that a standby takes over at once."""
+        ...
+
+    async def load(self, now: int) -> Loaded:
+        """Read the committed state after `acquire`."""
+        ...
+
+    async def write(self, epoch: int, batch: Batch) -> None:
+        """One statement, one commit, only under `epoch` (else Fenced). A data error raises Unstorable and
+        writes nothing; a lost connection or a time-out raises StoreUnavailable and may have written all or
+        nothing. Writing a batch again whose id was applied changes nothing and succeeds."""
+        ...
+
+    async def applied(self, batch_id: str) -> bool:
+        """Whether a batch is committed. True answers are final; False is final only after `acquire`."""
+        ...
+
+    async def remembered(self, scope: str, id: str) -> bytes | None:
+        """A reply given earlier, for ids the engine no longer holds in memory."""
+        ...
+
+    async def claim(self, epoch: int, now: int, lease_ms: int, limit: int) -> Sequence[OutboxRow]:
+        """Unsent effects whose lease is over, oldest first; the claimed are leased and their attempt counted."""
+        ...
+
+    async def settle(self, epoch: int, sent: Sequence[str], again: Sequence[tuple[str, int]]) -> None:
+        """Forget what was sent or given up; free the others for another try at the given time."""
+        ...
+
+    async def site(self) -> Site | None:
+        """The newest published site with every policy version ever pinned."""
+        ...
+
+    async def publish_site(self, body: bytes, policies: Sequence[tuple[str, int, bytes]], now: int) -> int:
+        """Store a new site version; returns its number. Policies are (name, version, JSON)."""
+        ...
+
+    async def token(self, digest: bytes) -> Token | None:
+        """The token with this digest, None when unknown or revoked."""
+        ...
+
+    async def add_tokens(self, tokens: Sequence[Token], now: int) -> None:
+        """Store new tokens (only their digests)."""
+        ...
+
+    async def alarm(self, id: str) -> tuple[Alarm, Sequence[TimelineEntry]] | None:
+        """One alarm, open or ended, with its time line in order."""
+        ...
+
+    async def alarms(
+        self,
+        *,
+        phase: str | None,
+        units: Sequence[str] | None,
+        source: str | None,
+        limit: int,
+        after: str | None,
+    ) -> Sequence[Alarm]:
+        """Newest first; `after` is the id of the last alarm of the page before."""
+        ...
+
+    async def trim(self, epoch: int, now: int) -> None:
+        """Forget remembered replies older than 24 h and batch ids older than an hour."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections; idempotent."""
+        ...
+
+
+class Change(Struct, frozen=True):
+    """What one commit did to one alarm, for those who render it."""
+
+    before: Alarm | None
+    after: Alarm
+
+
+class Phones(Protocol):
+    """The gateway as the engine sees it. Calls never block and never raise."""
+
+    def refresh(self, changes: Sequence[Change]) -> None:
+        """Committed: send each concerned phone its new view, and `gone` to those no longer told."""
+        ...
+
+    def storing(self, storing: bool) -> None:
+        """Tell every phone whether answers can be stored."""
+        ...
+
+
+class Reporter(Protocol):
+    """Tells a source something in its own words. Returns once the source has taken it."""
+
+    async def report(self, *, status: ReportStatus, ref: str, source_text: str, alarm: str) -> None:
+        """Raises DeliveryFailed when it was refused or not taken in time."""
+        ...
+
+
+class DeliveryFailed(Exception):
+    """An outside party did not take what it was sent; may be tried again."""
+
+
+class SignalOutcome(Struct, frozen=True):
+    """The answer to a source, after the commit. `alarm` None: an end or update without an open alarm."""
+
+    alarm: str | None
+    phase: str = ""
+    new: bool = False
+    note: str = ""  # e.g. reset_unclear, unknown_place
+
+
+class AnswerOutcome(Struct, frozen=True):
+    """The answer to a person, after the commit. Errors are names from a closed list."""
+
+    ok: bool
+    error: str = ""
+    retry: bool = False
+
+
+class NotStored(Exception):
+    """The event was not stored within its time (database away, or queue full). Retry later."""
+
+    def __init__(self, why: str, retry_after_s: int = 2) -> None:
+        super().__init__(why)
+        self.why = why
+        self.retry_after_s = retry_after_s
+
+
+class Refused(Exception):
+    """The event can never be stored (poison): tell the sender it is invalid."""
+
+
+class Intake(Protocol):
+    """The engine as adapters and gateway see it. Both await the commit."""
+
+    async def signal(self, signal: Any) -> SignalOutcome:
+        """Take a core.events.Signal. Raises NotStored, Refused."""
+        ...
+
+    async def answer(
+        self, *, staff: str, device: str, req: str, alarm: str, answer: str, rev: int, reason: str, via: str
+    ) -> AnswerOutcome:
+        """Take a person's answer. Raises NotStored, Refused."""
+        ...
+
+    def receipt(self, *, staff: str, device: str, alarm: str, rev: int, seen: bool) -> None:
+        """A phone rang or was looked at; stored with the next batch, nobody waits for it."""
+        ...
+
+    async def availability(self, *, staff: str, device: str, req: str, state: str) -> AnswerOutcome:
+        """available, busy or break; part of the roster from its commit on."""
+        ...
+
+
+class Desk(Protocol):
+    """The committed state, for reading: what phones, pages and the API show. Never waits."""
+
+    @property
+    def storing(self) -> bool:
+        """Whether the database takes writes."""
+        ...
+
+    def now(self) -> int:
+        """The hub's clock, epoch ms."""
+        ...
+
+    def world(self) -> World:
+        """Site, roster and reach of this instant."""
+        ...
+
+    def open_alarm(self, id: str) -> Alarm | None:
+        """One open alarm."""
+        ...
+
+    def open_alarms(self) -> Collection[Alarm]:
+        """All open alarms."""
+        ...
+
+    def shown_to(self, staff: str) -> Sequence[Alarm]:
+        """The open alarms this person's phone shows now, most urgent first."""
+        ...
+
+    def contact(self, staff: str, device: str, reach: Reach, at: int) -> None:
+        """A device's reach changed (live on connect, recent when lost, none after the grace)."""
+        ...
+
+    def lost_many(self, at: int) -> None:
+        """More than a fifth of the phones dropped within 5 s: grant the grace to everyone `recent`."""
+        ...
