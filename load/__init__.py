@@ -1,5 +1,6 @@
-"""The load generator: simulated sources and phones, measuring rules, reports.
+"""Simulators and measurements: everything that plays the world around the hub.
 
-It speaks to a hub only through sockets and shares no code with it, so that an error in the hub cannot hide in
-the measurement. Wire formats come from `protocols`.
+This package talks only the hub's outer contract: HTTP, phone WebSocket frames, ESPA bytes and the
+command line. It shares no code with the hub, so that a fault in the hub cannot hide in the ruler it
+is measured with.
 """

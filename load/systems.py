@@ -1,0 +1,138 @@
+"""The measured programs as processes: the floor, and the hub by its own command line.
+
+Each is started on loopback with a DSN of the shared server, waited for until ready, and stopped. Only
+processes started here are ended, and they end by themselves if this process dies.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+
+READY_WITHIN_S = 30.0
+STOP_WITHIN_S = 15.0
+_PR_SET_PDEATHSIG = 1
+
+
+class SystemFault(RuntimeError):
+    """The measured program could not be started, or did not do what it was told."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on right now."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [int(one.getsockname()[1]) for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+class Process:
+    """One started program; its output goes to a file that is shown when it fails."""
+
+    def __init__(self, arguments: list[str], *, environment: dict[str, str] | None = None) -> None:
+        self.arguments = arguments
+        # Unnamed: gone with its last handle, also after a crash of ours.
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
+        self.started_ns = time.monotonic_ns()
+        self._child = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
+            cwd=Path(__file__).parent.parent,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._child.pid
+
+    @property
+    def running(self) -> bool:
+        """True until it has ended."""
+        return self._child.poll() is None
+
+    def output(self) -> str:
+        """The last 4,000 bytes it wrote."""
+        size = self._output.seek(0, os.SEEK_END)
+        self._output.seek(max(0, size - 4000))
+        return self._output.read().decode(errors="replace")
+
+    def wait_ready(self, url: str, within_s: float = READY_WITHIN_S) -> None:
+        """Returns once `url` answers 200; raises SystemFault with the output if it ends or takes too long."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            if not self.running:
+                raise SystemFault(f"{self._name()} ended with {self._child.returncode}:\n{self.output()}")
+            if _answers(url):
+                return
+            time.sleep(0.02)
+        raise SystemFault(f"{self._name()} was not ready within {within_s:.0f} s:\n{self.output()}")
+
+    def kill(self) -> None:
+        """SIGKILL: the crash that a restart is measured from."""
+        self._child.kill()
+        self._child.wait()
+
+    def stop(self) -> int:
+        """SIGTERM, and SIGKILL if it has not ended in time; returns its exit code."""
+        if self.running:
+            self._child.send_signal(signal.SIGTERM)
+            try:
+                self._child.wait(STOP_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                self._child.kill()
+        code = self._child.wait()
+        self._output.close()
+        return code
+
+    def _name(self) -> str:
+        return " ".join(self.arguments[1:4])
+
+
+def start_floor(dsn: str, http_port: int, phone_port: int, *, loop: str) -> Process:
+    """Starts the floor on `dsn` and waits until it listens."""
+    arguments = [sys.executable, "-m", "load.floor", "--dsn", dsn, "--loop", loop]
+    arguments += ["--http", str(http_port), "--phones", str(phone_port)]
+    process = Process(arguments)
+    try:
+        process.wait_ready(f"http://127.0.0.1:{http_port}/readyz")
+    except SystemFault:
+        process.stop()
+        raise
+    return process
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
