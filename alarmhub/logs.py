@@ -224,8 +224,9 @@ def _to_json(entry: object, **_options: object) -> str:
         return msgspec.json.encode(entry, enc_hook=str).decode()
     except (TypeError, ValueError, UnicodeError):
         # A lone surrogate or an odd key must not silence the line.
-        return msgspec.json.encode({str(k): repr(v) for k, v in _items(entry)}, enc_hook=str).decode()
+        pairs = entry.items() if isinstance(entry, dict) else [("entry", entry)]
+        return msgspec.json.encode({_encodable(key): _encodable(value) for key, value in pairs}).decode()
 
 
-def _items(entry: object) -> list[tuple[object, object]]:
-    return list(entry.items()) if isinstance(entry, dict) else [("entry", entry)]
+def _encodable(value: object) -> str:
+    return str(value).encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,173 @@
+"""A background task is kept, named, and missed when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from alarmhub.tasks import Crew, spawn, watch_loop
+from tests.support.waiting import turns, until
+
+Entries = list[dict[str, Any]]
+
+
+@pytest.fixture
+async def crew() -> AsyncIterator[Crew]:
+    """A crew that is closed after the test."""
+    crew = Crew("hub")
+    yield crew
+    await crew.close()
+
+
+async def for_ever() -> None:
+    """A loop that nobody ends."""
+    await asyncio.Event().wait()
+
+
+async def fail() -> None:
+    """A loop that meets a defect."""
+    raise RuntimeError("kapott")
+
+
+async def returns() -> str:
+    """Work that has an end."""
+    return "klar"
+
+
+async def test_a_task_runs_under_its_name(crew: Crew) -> None:
+    """The task can be awaited like any other and carries its name."""
+    task = spawn(returns(), "hello", crew, ends=True)
+
+    assert task.get_name() == "hello"
+    assert await task == "klar"
+    assert len(crew) == 0
+
+
+async def test_a_task_nobody_holds_is_kept(crew: Crew) -> None:
+    """The crew's reference is enough to keep a task alive through garbage collection."""
+    ref = weakref.ref(spawn(for_ever(), "loop", crew))
+    await turns()
+    gc.collect()
+
+    assert ref() is not None
+    assert len(crew) == 1
+
+
+async def test_a_dead_task_is_said_and_stops_the_hub(crew: Crew, log_lines: Entries) -> None:
+    """An exception in a task becomes one clear line and the hub's reason to stop."""
+    spawn(fail(), "outbox", crew)
+    died = await asyncio.wait_for(crew.fatal, 5)
+
+    assert (died.name, died.cause) == ("outbox", "RuntimeError: kapott")
+    (line,) = log_lines
+    assert (line["event"], line["task"], line["cause"]) == ("task_died", "outbox", "RuntimeError: kapott")
+
+
+async def test_a_loop_that_returns_is_dead(crew: Crew, log_lines: Entries) -> None:
+    """A loop that lives as long as the hub must not just end, not even without an error."""
+    spawn(returns(), "deadlines", crew)
+    died = await asyncio.wait_for(crew.fatal, 5)
+
+    assert died == ("deadlines", "it returned", None)
+    assert [line["event"] for line in log_lines] == ["task_died"]
+
+
+async def test_a_loop_that_somebody_cancels_is_dead(crew: Crew, log_lines: Entries) -> None:
+    """Only the crew itself may cancel a loop."""
+    spawn(for_ever(), "lease", crew).cancel()
+    died = await asyncio.wait_for(crew.fatal, 5)
+
+    assert died == ("lease", "it was cancelled", None)
+
+
+async def test_work_that_ends_is_no_death(crew: Crew, log_lines: Entries) -> None:
+    """With `ends=True` returning and being cancelled are in order."""
+    await spawn(returns(), "hello", crew, ends=True)
+    spawn(for_ever(), "visit", crew, ends=True).cancel()
+    await until(lambda: len(crew) == 0, "both tasks ended")
+
+    assert not crew.fatal.done()
+    assert log_lines == []
+
+
+async def test_the_first_death_counts(crew: Crew, log_lines: Entries) -> None:
+    """A second death is said too, and does not replace the cause."""
+    spawn(fail(), "first", crew)
+    spawn(fail(), "second", crew)
+    await until(lambda: len(log_lines) == 2, "both deaths were said")
+
+    assert crew.fatal.result().name == "first"
+
+
+async def test_closing_cancels_everything_quietly(log_lines: Entries) -> None:
+    """After `close` nothing runs, nothing was said, and nothing counts as dead."""
+    crew = Crew("hub")
+    spawn(for_ever(), "a", crew)
+    spawn(for_ever(), "b", crew, ends=True)
+
+    assert await crew.close() is True
+    assert len(crew) == 0
+    assert not crew.fatal.done()
+    assert log_lines == []
+
+
+async def test_a_task_may_finish_its_last_words() -> None:
+    """A cancelled task is given the time to clean up."""
+    crew = Crew("hub")
+    said: list[str] = []
+
+    async def polite() -> None:
+        try:
+            await for_ever()
+        finally:
+            await turns(3)
+            said.append("hej då")
+
+    spawn(polite(), "polite", crew)
+    await turns()
+    await crew.close()
+
+    assert said == ["hej då"]
+
+
+async def test_a_task_that_will_not_end_is_named(log_lines: Entries) -> None:
+    """`close` keeps its deadline and says which task did not."""
+    crew = Crew("hub")
+    release = asyncio.Event()
+
+    async def stubborn() -> None:
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+
+    spawn(stubborn(), "stubborn", crew)
+    await turns()
+
+    assert await crew.close(deadline_s=0.05) is False
+    assert [(line["event"], line["task"]) for line in log_lines] == [("task_stuck", "stubborn")]
+    release.set()
+    await until(lambda: len(crew) == 0, "the task ended")
+
+
+async def test_a_closing_crew_starts_nothing(crew: Crew) -> None:
+    """Work that arrives during a stop is refused, and its coroutine is not left unawaited."""
+    await crew.close()
+
+    with pytest.raises(RuntimeError, match="closing"):
+        spawn(for_ever(), "late", crew)
+
+
+async def test_the_loop_is_watched(crew: Crew) -> None:
+    """Each wake-up gives one measurement in seconds, never negative."""
+    lags: list[float] = []
+    spawn(watch_loop(lags.append, period_s=0.001), "watch", crew)
+    await until(lambda: len(lags) >= 3, "three measurements")
+
+    assert all(0 <= lag < 5 for lag in lags)
