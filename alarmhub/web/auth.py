@@ -1,0 +1,144 @@
+"""Who is calling: bearer secrets, looked up by their SHA-256 and remembered briefly.
+
+`Gate.caller` turns an Authorization header into a `Token`; `permit` says whether that token may use a route.
+It refuses to see a secret longer than needed to hash it: neither cache, log nor error ever holds one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from collections import OrderedDict
+from http import HTTPStatus
+from typing import Final
+
+from alarmhub.ports import Store, StoreUnavailable, Token
+from alarmhub.web.problems import Failed, later
+from alarmhub.web.routes import API, Route
+
+KNOWN_FOR_S: Final = 30.0
+"""A token is asked for again after this; a revoked one works no longer (`forget` ends it at once)."""
+UNKNOWN_FOR_S: Final = 2.0
+STALE_FOR_S: Final = 600.0
+"""While the database is away a token seen this lately still counts, so that reads and health go on."""
+REMEMBERED: Final = 4096
+LOOKUPS_AT_ONCE: Final = 8
+SECRET_CHARS: Final = 512
+REALM: Final = 'Bearer realm="alarmhub"'
+
+
+class _Known:
+    """One remembered answer of the store; `token` None: there is none with this digest."""
+
+    __slots__ = ("at", "token")
+
+    def __init__(self, token: Token | None, at: float) -> None:
+        self.token = token
+        self.at = at
+
+    def fresh(self, now: float) -> bool:
+        return now - self.at < (UNKNOWN_FOR_S if self.token is None else KNOWN_FOR_S)
+
+
+class Gate:
+    """The tokens of one store. Make it inside a running event loop."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._loop = asyncio.get_running_loop()
+        # Apart, so that somebody who tries secrets pushes no good one out.
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
+        self._unknown: OrderedDict[bytes, _Known] = OrderedDict()
+        self._asked: dict[bytes, asyncio.Future[_Known]] = {}
+        self._lookups = asyncio.Semaphore(LOOKUPS_AT_ONCE)
+
+    def forget(self) -> None:
+        """Ask the store for every token again (tokens were added or revoked)."""
+        self._known.clear()
+        self._unknown.clear()
+
+    async def caller(self, header: str) -> Token:
+        """The token of an Authorization header. Raises Failed: 401, or 503 while the store cannot say."""
+        digest = _digest_in(header)
+        known = self._known.get(digest) or self._unknown.get(digest)
+        if known is None or not known.fresh(self._loop.time()):
+            known = await self._look_up(digest, known)
+        token = known.token
+        # The dictionary found it by hash and equality; this compares again in constant time.
+        if token is None or not hmac.compare_digest(token.digest, digest):
+            raise _unauthorised("this secret is unknown or revoked", "invalid_token")
+        return token
+
+    async def _look_up(self, digest: bytes, stale: _Known | None) -> _Known:
+        """Ask the store once, however many wait for the same answer."""
+        asked = self._asked.get(digest)
+        if asked is not None:
+            return await asyncio.shield(asked)
+        asked = self._asked[digest] = self._loop.create_future()
+        try:
+            known = await self._ask(digest, stale)
+        except BaseException as error:
+            asked.set_exception(error if isinstance(error, Failed) else _away())
+            asked.exception()  # nobody else may be waiting
+            raise
+        finally:
+            del self._asked[digest]
+        asked.set_result(known)
+        return known
+
+    async def _ask(self, digest: bytes, stale: _Known | None) -> _Known:
+        try:
+            async with self._lookups:
+                token = await self._store.token(digest)
+        except StoreUnavailable:
+            if stale is not None and stale.token is not None and self._loop.time() - stale.at < STALE_FOR_S:
+                return stale
+            raise _away() from None
+        known = _Known(token, self._loop.time())
+        kept, others = (self._known, self._unknown) if token is not None else (self._unknown, self._known)
+        others.pop(digest, None)
+        kept[digest] = known
+        while len(kept) > REMEMBERED:
+            kept.popitem(last=False)
+        return known
+
+
+def _away() -> Failed:
+    return later(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "unavailable",
+        "the database does not answer, so secrets cannot be checked",
+        2,
+    )
+
+
+def permit(token: Token, route: Route) -> None:
+    """Raises Failed (403) when the token's kind or scopes do not allow the route."""
+    if token.kind not in route.kinds:
+        raise forbidden(f"a secret of kind {token.kind} may not do this")
+    if token.kind == API and route.scope not in token.scopes:
+        raise forbidden(f"this token lacks the scope {route.scope}", error="insufficient_scope")
+
+
+def forbidden(detail: str, error: str | None = None, field: str | None = None) -> Failed:
+    """403: we know who calls, and it is not theirs."""
+    return Failed(HTTPStatus.FORBIDDEN, "forbidden", detail, error=error, field=field)
+
+
+def _digest_in(header: str) -> bytes:
+    if not header:
+        raise _unauthorised("send a secret: Authorization: Bearer …")
+    scheme, _, secret = header.partition(" ")
+    secret = secret.strip(" ")
+    if scheme.lower() != "bearer" or not secret or len(secret) > SECRET_CHARS or not secret.isascii():
+        raise _unauthorised("expected Authorization: Bearer and a secret", "invalid_request")
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _unauthorised(detail: str, error: str | None = None) -> Failed:
+    # RFC 6750 section 3: no error code when no credentials were sent at all.
+    challenge = REALM if error is None else f'{REALM}, error="{error}"'
+    return Failed(
+        HTTPStatus.UNAUTHORIZED, "unauthorized", detail, error=error, headers={"WWW-Authenticate": challenge}
+    )

@@ -1,0 +1,196 @@
+"""The OpenAPI 3.1 document, from the route table and the very types that decode and encode.
+
+It refuses to describe what no route or type says: an operation without an entry here fails at the start.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from alarmhub import __version__
+from alarmhub.core.alarm import Phase
+from alarmhub.metrics import CONTENT_TYPE as METRICS_CONTENT_TYPE
+from alarmhub.web import wire
+from alarmhub.web.problems import PROBLEM_JSON, Problem
+from alarmhub.web.reading import LONGEST_PAGE, PAGE, UNITS_AT_ONCE
+from alarmhub.web.routes import API, PHONE, ROUTES, SCOPES, SOURCE, Route
+
+_COMPONENTS: Final = "#/components/schemas/{name}"
+
+_KINDS: Final = {
+    SOURCE: "The secret of a source: posts and reads its own alarms.",
+    PHONE: "The secret of a person's phone: answers, and reads the person's units.",
+    API: "A token of another program: what its scopes say.",
+}
+
+_MEANINGS: Final = {
+    200: "Done.",
+    201: "An alarm was opened.",
+    400: "A member or parameter is wrong; the problem names it.",
+    401: "No secret, or an unknown one.",
+    403: "This secret may not do this, or the page that calls may not.",
+    404: "There is no such alarm, or it is not the caller's to see.",
+    405: "Another method; Allow names which.",
+    408: "The body did not arrive in time.",
+    409: "The answer does not fit the alarm's state any more; `error` says how.",
+    413: "The body is larger than 64 KiB.",
+    415: "The body is not application/json.",
+    417: "Only Expect: 100-continue is understood.",
+    421: "This server does not answer under that Host.",
+    422: "It can never be stored.",
+    429: "Too many events wait to be stored. Never for high priority.",
+    500: "The hub's own fault.",
+    503: "It cannot be stored or read now; nothing was stored.",
+}
+
+_HEADERS: Final = {
+    401: {"WWW-Authenticate": "How to authenticate (RFC 6750)."},
+    405: {"Allow": "The methods there are."},
+    429: {"Retry-After": "Seconds to wait."},
+    503: {"Retry-After": "Seconds to wait."},
+}
+
+_BODY: Final = (400, 408, 413, 415, 417)
+_ALWAYS: Final = (403, 405, 421, 500)
+
+
+class _Operation(Struct, frozen=True):
+    """What the route table does not say: body, answers by status, further refusals, parameters."""
+
+    answers: dict[int, tuple[Any, ...]]
+    refusals: tuple[int, ...] = ()
+    body: Any = None
+    parameters: tuple[dict[str, Any], ...] = ()
+
+
+def _query(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+
+
+_UUID: Final = {"type": "string", "format": "uuid", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}
+_UNIT: Final = {"type": "string", "minLength": 1, "maxLength": wire.ID_CHARS, "pattern": r"^[^\x00]*$"}
+_LIMIT: Final = {"type": "integer", "minimum": 1, "maximum": LONGEST_PAGE, "default": PAGE}
+_ALARM_ID: Final = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The alarm's id.",
+    "schema": _UUID,
+}
+
+_OPERATIONS: Final[dict[str, _Operation]] = {
+    "postSignal": _Operation(
+        {200: (wire.SignalOut, wire.NoAlarm), 201: (wire.SignalOut,)}, (*_BODY, 422, 429, 503), wire.SignalIn
+    ),
+    "listAlarms": _Operation(
+        {200: (wire.AlarmPage,)},
+        (400, 503),
+        parameters=(
+            _query("phase", "Only alarms in this phase.", {"enum": list(Phase)}),
+            _query(
+                "unit", "Only alarms of this unit; may be repeated.",
+                {"type": "array", "items": _UNIT, "maxItems": UNITS_AT_ONCE},
+            ),
+            _query("limit", "Alarms per page.", _LIMIT),
+            _query("after", "`next` of the page before.", _UUID),
+        ),
+    ),
+    "getAlarm": _Operation({200: (wire.AlarmDetail,)}, (404, 503), parameters=(_ALARM_ID,)),
+    "postAnswer": _Operation(
+        {200: (wire.AnswerOut,)}, (*_BODY, 404, 409, 422, 503), wire.AnswerIn, parameters=(_ALARM_ID,)
+    ),
+    "getOpenapi": _Operation({200: (dict[str, Any],)}),
+    "getHealth": _Operation({200: (wire.Health,)}),
+    "getReady": _Operation({200: (wire.Health,)}, (503,)),
+    "getMetrics": _Operation({200: (str,)}, (503,)),
+}  # fmt: skip
+
+
+def document() -> dict[str, Any]:
+    """The whole document, ready to be encoded."""
+    types: list[Any] = [Problem]
+    for operation in _OPERATIONS.values():
+        types += [t for answer in operation.answers.values() for t in answer]
+        types += [] if operation.body is None else [operation.body]
+    schemas, components = msgspec.json.schema_components(types, ref_template=_COMPONENTS)
+    schema_of = dict(zip(map(repr, types), schemas, strict=True))
+    for name in ("Start", "Once"):
+        components[name]["anyOf"] = [
+            {"required": [member], "properties": {member: {"not": {"type": "null"}}}}
+            for member in ("kind", "type")
+        ]
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method.lower()] = _described(route, schema_of)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Alarmhub",
+            "version": __version__,
+            "description": "Signals in, answers in, alarms out. Unknown members are ignored.",
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {"schemas": components, "securitySchemes": _security_schemes()},
+    }
+
+
+def _security_schemes() -> dict[str, Any]:
+    schemes: dict[str, Any] = {
+        kind: {"type": "http", "scheme": "bearer", "description": text} for kind, text in _KINDS.items()
+    }
+    schemes[API]["description"] += " Scopes: " + " ".join(f"`{name}` {text}" for name, text in SCOPES.items())
+    return schemes
+
+
+def _described(route: Route, schema_of: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    operation = _OPERATIONS[route.name]
+    refusals = {*operation.refusals, *_ALWAYS, *((401, 503) if route.kinds else ())}
+    responses = {
+        str(status): _answer(status, [schema_of[repr(t)] for t in types], route)
+        for status, types in operation.answers.items()
+    }
+    responses |= {str(status): _refusal(status, schema_of[repr(Problem)]) for status in sorted(refusals)}
+    described: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": route.summary,
+        "security": _security(route),
+        "responses": responses,
+    }
+    if operation.parameters:
+        described["parameters"] = list(operation.parameters)
+    if operation.body is not None:
+        described["requestBody"] = {
+            "required": True, "content": {"application/json": {"schema": schema_of[repr(operation.body)]}},
+        }  # fmt: skip
+    return described
+
+
+def _security(route: Route) -> list[dict[str, list[str]]]:
+    # OpenAPI 3.1 lets a scheme of type http name the roles it asks for.
+    allowed = [{kind: [route.scope] if kind == API else []} for kind in route.kinds]
+    return [*allowed, {}] if route.local_too else allowed
+
+
+def _answer(status: int, schemas: list[dict[str, Any]], route: Route) -> dict[str, Any]:
+    media = METRICS_CONTENT_TYPE if route.name == "getMetrics" else "application/json"
+    schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+    return {"description": _MEANINGS[status], "content": {media: {"schema": schema}}}
+
+
+def _refusal(status: int, schema: dict[str, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "description": f"{HTTPStatus(status).phrase}. {_MEANINGS[status]}",
+        "content": {PROBLEM_JSON: {"schema": schema}},
+    }
+    headers = _HEADERS.get(status)
+    if headers is not None:
+        described["headers"] = {
+            name: {"description": text, "required": True, "schema": {"type": "string"}}
+            for name, text in headers.items()
+        }
+    return described

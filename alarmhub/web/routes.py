@@ -1,0 +1,102 @@
+"""What exists over HTTP, and who may use it: one row per operation.
+
+Server, OpenAPI document and the authorisation tests all read this table, so that none can know an operation
+the others do not. It refuses to act.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+ALARMS_READ: Final = "alarms:read"
+ALARMS_ANSWER: Final = "alarms:answer"
+METRICS_READ: Final = "metrics:read"
+SIGNALS_WRITE: Final = "signals:write"
+SCOPES: Final[dict[str, str]] = {
+    SIGNALS_WRITE: "Send signals for any source.",
+    ALARMS_READ: "Read all alarms with their time lines.",
+    ALARMS_ANSWER: "Answer alarms for any person.",
+    METRICS_READ: "Read the hub's metrics.",
+}
+
+SOURCE: Final = "source"
+PHONE: Final = "phone"
+API: Final = "api"
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """One operation. `kinds`: whose secrets may use it; `scope`: what an api token must hold besides.
+
+    No `kinds`: open to everybody. `local_too`: open to callers on this machine as well.
+    """
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    kinds: tuple[str, ...] = ()
+    scope: str = ""
+    local_too: bool = False
+
+
+SIGNALS: Final = "/api/v1/signals"
+ALARMS: Final = "/api/v1/alarms"
+
+ROUTES: Final = (
+    Route(
+        method="POST", path=SIGNALS, name="postSignal", kinds=(SOURCE, API), scope=SIGNALS_WRITE,
+        summary="Say that something began, changed or ended. Answered after it is stored.",
+    ),
+    Route(
+        method="GET", path=ALARMS, name="listAlarms", kinds=(SOURCE, PHONE, API), scope=ALARMS_READ,
+        summary="Alarms, newest first: a source's own, a person's units', or all.",
+    ),
+    Route(
+        method="GET", path=ALARMS + "/{id}", name="getAlarm", kinds=(SOURCE, PHONE, API), scope=ALARMS_READ,
+        summary="One alarm with its time line and the reasons for every decision.",
+    ),
+    Route(
+        method="POST", path=ALARMS + "/{id}/answers", name="postAnswer", kinds=(PHONE, API),
+        scope=ALARMS_ANSWER,
+        summary="Answer an alarm. Answered after it is stored.",
+    ),
+    Route(method="GET", path="/api/v1/openapi.json", name="getOpenapi", summary="This document."),
+    Route(method="GET", path="/healthz", name="getHealth", summary="The process is alive."),
+    Route(method="GET", path="/readyz", name="getReady", summary="This hub is the active one and can store."),
+    Route(
+        method="GET", path="/metrics", name="getMetrics", kinds=(API,), scope=METRICS_READ, local_too=True,
+        summary="Figures in Prometheus' text format.",
+    ),
+)  # fmt: skip
+
+_EXACT: Final[dict[str, dict[str, Route]]] = {}
+_ONE: Final[dict[str, Route]] = {}
+_ANSWERS: Final[dict[str, Route]] = {}
+for _route in ROUTES:
+    if _route.path == ALARMS + "/{id}":
+        _ONE[_route.method] = _route
+    elif _route.path == ALARMS + "/{id}/answers":
+        _ANSWERS[_route.method] = _route
+    else:
+        _EXACT.setdefault(_route.path, {})[_route.method] = _route
+
+
+def at(path: str) -> tuple[dict[str, Route], str] | None:
+    """The operations at a path by method, and the alarm id in it ("" for none). None: no such path."""
+    methods = _EXACT.get(path)
+    if methods is not None:
+        return methods, ""
+    if not path.startswith(ALARMS + "/"):
+        return None
+    rest = path[len(ALARMS) + 1 :]
+    if rest.endswith("/answers"):
+        return _ANSWERS, rest.removesuffix("/answers")
+    return _ONE, rest
+
+
+def allowed_methods(methods: dict[str, Route]) -> str:
+    """The value of Allow. HEAD comes with GET."""
+    names = set(methods) | ({"HEAD"} if "GET" in methods else set())
+    return ", ".join(sorted(names))

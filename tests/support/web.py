@@ -1,0 +1,98 @@
+"""A running API over a behaving fake, and a caller for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import aiohttp
+
+from alarmhub.ports import Store
+from alarmhub.web.api import Api
+from alarmhub.web.server import WebSettings
+from tests.support.intake import Intake, Shelf
+
+PLANT = "plant-secret"
+OTHER = "other-secret"
+ANNA = "anna-secret"
+BO = "bo-secret"
+
+
+class Caller:
+    """Calls the API as one of the known secrets."""
+
+    def __init__(self, hub: Hub, http: aiohttp.ClientSession) -> None:
+        self._hub = hub
+        self._http = http
+
+    async def __call__(
+        self,
+        method: str,
+        path: str,
+        *,
+        secret: str | None = PLANT,
+        headers: dict[str, str] | None = None,
+        **kw: Any,
+    ) -> Answer:
+        sent = dict(headers or {})
+        if secret is not None:
+            sent.setdefault("Authorization", f"Bearer {secret}")
+        async with self._http.request(method, self._hub.url + path, headers=sent, **kw) as response:
+            return Answer(response.status, response.headers.copy(), await response.read())
+
+    async def post(self, secret: str | None = PLANT, **signal: Any) -> Answer:
+        return await self("POST", "/api/v1/signals", secret=secret, json=signal)
+
+
+class Answer:
+    """Status, headers and body of a response."""
+
+    def __init__(self, status: int, headers: Any, raw: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.raw = raw
+
+    @property
+    def body(self) -> Any:
+        import json
+
+        return json.loads(self.raw)
+
+
+class Hub:
+    """Everything a test of the API can turn."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.intake = Intake()
+        self.shelf = Shelf(self.intake)
+        self.not_ready = ""
+        self.settings = WebSettings(port=0, **settings)
+        self.shelf.admit(PLANT, "source", "plant")
+        self.shelf.admit(OTHER, "source", "other")
+        self.shelf.admit(ANNA, "phone", "anna")
+        self.shelf.admit(BO, "phone", "bo")
+        self.api = Api(
+            intake=self.intake,
+            desk=self.intake,
+            store=cast(Store, self.shelf),
+            metrics_render=lambda: b"alarmhub_alarms 0\n",
+            settings=self.settings,
+            ready=lambda: self.not_ready,
+        )
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.api.port}"
+
+
+@asynccontextmanager
+async def running(**settings: Any) -> AsyncIterator[tuple[Hub, Caller]]:
+    """A hub that listens on loopback, and somebody to call it."""
+    hub = Hub(**settings)
+    await hub.api.start()
+    try:
+        async with aiohttp.ClientSession() as http:
+            yield hub, Caller(hub, http)
+    finally:
+        await hub.api.stop()
