@@ -1,0 +1,336 @@
+"""The store on PostgreSQL: one statement per batch on a connection of its own, fenced by the lease.
+
+Three kinds of connection: one that writes batches, one for the lease (a renewal must not queue behind a
+slow read), and a small pool for everything else. It refuses to retry: after StoreUnavailable the caller
+acquires again, which reconnects and waits for what the lost connection may still be writing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from alarmhub.core.alarm import Alarm
+from alarmhub.core.site import Site
+from alarmhub.ports import (
+    AnsweredRow,
+    Batch,
+    FactRow,
+    Fenced,
+    Lease,
+    Loaded,
+    OutboxRow,
+    StoreUnavailable,
+    TimelineEntry,
+    Token,
+    Unstorable,
+)
+from alarmhub.store import rows
+from alarmhub.store.connections import connect, translated
+from alarmhub.store.migrate import migrate
+from alarmhub.store.queries import QUERIES
+
+COMMAND_WITHIN_S = 2.0
+READ_WITHIN_S = 5.0
+LOAD_WITHIN_S = 30.0
+CLOSE_WITHIN_S = 1.0
+POOL_MAX = 3
+
+
+class PostgresStore:
+    """See `ports.Store`. One shard per database; `shard` names its lease."""
+
+    def __init__(self, dsn: str, *, shard: str = "main", command_timeout_s: float = COMMAND_WITHIN_S) -> None:
+        """`command_timeout_s`: for a batch, a renewal or a takeover; past it the store is unavailable."""
+        self._dsn = dsn
+        self._shard = shard
+        self._within_s = command_timeout_s
+        self._writer: Any = None
+        self._write: Any = None
+        self._write_rare: Any = None
+        self._leaser: Any = None
+        self._pool: Any = None
+        self._writing = asyncio.Lock()
+        self._leasing = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Connect and migrate; may be called again after a failure.
+
+        Raises StoreUnavailable, connections.WrongServer, migrate.SchemaMismatch.
+        """
+        if self._pool is None:
+            connection = await connect(self._dsn)
+            try:
+                with translated():
+                    await migrate(connection)
+            finally:
+                connection.terminate()
+            self._pool = asyncpg.create_pool(
+                self._dsn, min_size=0, max_size=POOL_MAX, max_inactive_connection_lifetime=0, reset=_no_reset,
+                connect=self._connect,
+            )  # fmt: skip
+            await self._pool  # opens no connection yet
+
+    async def close(self) -> None:
+        """Close all connections; idempotent."""
+        pool, self._pool = self._pool, None
+        for connection in (self._writer, self._leaser):
+            if connection is not None:
+                connection.terminate()
+        self._writer = self._leaser = None
+        if pool is not None:
+            try:
+                await asyncio.wait_for(pool.close(), CLOSE_WITHIN_S)
+            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                pool.terminate()
+
+    # -- the lease -------------------------------------------------------------------------------------------
+
+    async def acquire(self, owner: str, ttl_ms: int) -> Lease | None:
+        """See `ports.Store.acquire`. Also (re)connects the writing connection."""
+        async with self._lease_connection() as connection:
+            await connection.execute(QUERIES["acquire_make"], self._shard)
+            seen = await connection.fetchval(QUERIES["acquire_look"], self._shard, owner)
+            if seen is None:
+                return None
+            row = await connection.fetchrow(QUERIES["acquire"], self._shard, owner, ttl_ms, seen)
+        if row is None:
+            return None
+        async with self._writing:
+            await self._connect_writer()
+        return Lease(**row)
+
+    async def renew(self, epoch: int, ttl_ms: int) -> Lease:
+        """See `ports.Store.renew`."""
+        async with self._lease_connection() as connection:
+            row = await connection.fetchrow(QUERIES["renew"], self._shard, epoch, ttl_ms)
+        if row is None:
+            raise Fenced
+        return Lease(**row)
+
+    async def release(self, epoch: int) -> None:
+        """See `ports.Store.release`."""
+        async with self._lease_connection() as connection:
+            await connection.execute(QUERIES["release"], self._shard, epoch)
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    async def write(self, epoch: int, batch: Batch) -> None:
+        """See `ports.Store.write`."""
+        rows.check(batch)
+        async with self._writing:
+            if self._writer is None or self._writer.is_closed():
+                raise StoreUnavailable("the lease must be acquired again first")
+            rare = batch.facts or batch.rosters or batch.quarantined
+            columns = [*_core_columns(batch), *(_rare_columns(batch) if rare else ())]
+            statement = self._write_rare if rare else self._write
+            try:
+                with translated():
+                    held = await statement.fetchval(
+                        self._shard, epoch, batch.id, *columns, timeout=self._within_s
+                    )
+            except Unstorable:
+                raise
+            except BaseException:
+                # Whether it was applied is unknown now, and a cancelled one must not be answered later.
+                self._writer.terminate()
+                self._writer = None
+                await self._expire()
+                raise
+        if not held:
+            raise Fenced
+
+    async def applied(self, batch_id: str) -> bool:
+        """See `ports.Store.applied`."""
+        async with self._reading() as connection:
+            return bool(await connection.fetchval(QUERIES["applied"], batch_id))
+
+    async def claim(self, epoch: int, now: int, lease_ms: int, limit: int) -> Sequence[OutboxRow]:
+        """See `ports.Store.claim`."""
+        async with self._reading() as connection:
+            found = await connection.fetch(QUERIES["claim"], self._shard, epoch, now, lease_ms, limit)
+        if not found:
+            raise Fenced
+        # The last row says only that the lease is held.
+        return [OutboxRow(**row) for row in found[:-1]]
+
+    async def settle(self, epoch: int, sent: Sequence[str], again: Sequence[tuple[str, int]]) -> None:
+        """See `ports.Store.settle`."""
+        ids, times = rows.columns(again, 2)
+        async with self._reading() as connection:
+            held = await connection.fetchval(QUERIES["settle"], self._shard, epoch, list(sent), ids, times)
+        if not held:
+            raise Fenced
+
+    async def trim(self, epoch: int, now: int) -> None:
+        """See `ports.Store.trim`."""
+        oldest = (now - rows.REPLIES_KEPT_MS, now - rows.BATCHES_KEPT_MS)
+        async with self._reading(LOAD_WITHIN_S) as connection:
+            held = await connection.fetchval(
+                QUERIES["trim"], self._shard, epoch, *oldest, timeout=LOAD_WITHIN_S
+            )
+        if not held:
+            raise Fenced
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    async def load(self, now: int) -> Loaded:
+        """See `ports.Store.load`."""
+        async with self._reading(LOAD_WITHIN_S) as connection:
+            alarms = await connection.fetch(QUERIES["load_open"], timeout=LOAD_WITHIN_S)
+            ended = await connection.fetch(QUERIES["load_ended"], now - rows.ENDED_RECENTLY_MS)
+            facts = await connection.fetch(QUERIES["load_facts"], timeout=LOAD_WITHIN_S)
+            outbox = await connection.fetch(QUERIES["load_outbox"], timeout=LOAD_WITHIN_S)
+            since = now - rows.REPLIES_LOADED_MS
+            answered = await connection.fetch(QUERIES["load_answered"], since, rows.REPLIES_LOADED)
+        return Loaded(
+            alarms=[rows.decode_alarm(row[0]) for row in alarms],
+            site=await self.site(),
+            facts=[FactRow(**row) for row in facts],
+            outbox=[OutboxRow(**row) for row in outbox],
+            answered=[AnsweredRow(**row) for row in answered],
+            ended_recently=[rows.decode_alarm(row[0]) for row in ended],
+        )
+
+    async def remembered(self, scope: str, id: str) -> bytes | None:
+        """See `ports.Store.remembered`."""
+        async with self._reading() as connection:
+            answer: bytes | None = await connection.fetchval(QUERIES["remembered"], scope, id)
+            return answer
+
+    async def site(self) -> Site | None:
+        """See `ports.Store.site`."""
+        async with self._reading() as connection:
+            newest = await connection.fetchrow(QUERIES["site"])
+            policies = await connection.fetch(QUERIES["policies"])
+        return None if newest is None else rows.whole_site(newest["version"], newest["body"], policies)
+
+    async def alarm(self, id: str) -> tuple[Alarm, Sequence[TimelineEntry]] | None:
+        """See `ports.Store.alarm`."""
+        async with self._reading() as connection:
+            body = await connection.fetchval(QUERIES["alarm"], id)
+            events = await connection.fetch(QUERIES["timeline"], id)
+        return None if body is None else (rows.decode_alarm(body), [_entry(row) for row in events])
+
+    async def alarms(
+        self,
+        *,
+        phase: str | None,
+        units: Sequence[str] | None,
+        source: str | None,
+        limit: int,
+        after: str | None,
+    ) -> Sequence[Alarm]:
+        """See `ports.Store.alarms`."""
+        only = None if units is None else list(units)
+        async with self._reading() as connection:
+            found = await connection.fetch(QUERIES["alarms"], phase, only, source, limit, after)
+        return [rows.decode_alarm(row[0]) for row in found]
+
+    # -- site and tokens -------------------------------------------------------------------------------------
+
+    async def publish_site(self, body: bytes, policies: Sequence[tuple[str, int, bytes]], now: int) -> int:
+        """See `ports.Store.publish_site`. Raises Unstorable if a published policy version would change."""
+        async with self._reading() as connection, connection.transaction():
+            await connection.execute(QUERIES["publish_lock"])
+            changed = await connection.fetch(QUERIES["publish_policies"], *rows.columns(policies, 3))
+            if changed:
+                name, version = changed[0]
+                raise Unstorable(f"policy {name} version {version} is published with other content")
+            return int(await connection.fetchval(QUERIES["publish_site"], now, body))
+
+    async def token(self, digest: bytes) -> Token | None:
+        """See `ports.Store.token`."""
+        async with self._reading() as connection:
+            row = await connection.fetchrow(QUERIES["token"], digest)
+        return None if row is None else Token(**{**row, "scopes": tuple(row["scopes"])})
+
+    async def add_tokens(self, tokens: Sequence[Token], now: int) -> None:
+        """See `ports.Store.add_tokens`."""
+        given = rows.columns(((t.digest, t.kind, t.subject, " ".join(t.scopes)) for t in tokens), 4)
+        async with self._reading() as connection:
+            await connection.execute(QUERIES["add_tokens"], *given, now)
+
+    # -- connections -----------------------------------------------------------------------------------------
+
+    async def _connect(self, *_: object, **options: Any) -> Any:
+        # The pool hands over its own idea of where to connect; hosts are chosen here.
+        kept = {name: options[name] for name in ("loop", "connection_class", "record_class")}
+        return await connect(self._dsn, command_timeout=READ_WITHIN_S, **kept)
+
+    async def _connect_writer(self) -> None:
+        if self._writer is not None and not self._writer.is_closed():
+            return
+        connection = await connect(self._dsn, command_timeout=self._within_s)
+        with translated():
+            # One plan for ever: planning these statements costs more than running them.
+            await connection.execute(QUERIES["plan_once"])
+            self._write = await connection.prepare(QUERIES["write"])
+            self._write_rare = await connection.prepare(QUERIES["write_rare"])
+        self._writer = connection
+
+    @asynccontextmanager
+    async def _lease_connection(self) -> AsyncIterator[Any]:
+        async with self._leasing:
+            if self._leaser is None or self._leaser.is_closed():
+                self._leaser = await connect(self._dsn, command_timeout=self._within_s)
+            try:
+                with translated():
+                    yield self._leaser
+            except BaseException:
+                self._leaser.terminate()
+                self._leaser = None
+                await self._expire()
+                raise
+
+    @asynccontextmanager
+    async def _reading(self, within_s: float = READ_WITHIN_S) -> AsyncIterator[Any]:
+        """A connection of the pool; a lost one takes the others with it, they are as old."""
+        if self._pool is None:
+            raise StoreUnavailable("the store is not open")
+        try:
+            with translated():
+                async with self._pool.acquire(timeout=within_s) as connection:
+                    yield connection
+        except StoreUnavailable:
+            await self._expire()
+            raise
+
+    async def _expire(self) -> None:
+        if self._pool is not None:
+            await self._pool.expire_connections()
+
+
+async def _no_reset(connection: Any) -> None:
+    """Nothing to reset: no query here leaves anything behind in its session."""
+
+
+def _core_columns(batch: Batch) -> list[list[Any]]:
+    """$4 to $38."""
+    return [
+        *rows.columns(map(msgspec.structs.astuple, batch.alarms), 13),
+        *rows.columns(map(msgspec.structs.astuple, batch.events), 10),
+        *rows.columns(map(msgspec.structs.astuple, batch.answered), 4),
+        *rows.columns(map(msgspec.structs.astuple, batch.outbox), 8),
+    ]
+
+
+def _rare_columns(batch: Batch) -> list[list[Any]]:
+    """$39 to $51."""
+    kept, forgotten = rows.last_facts(batch.facts)
+    return [
+        *rows.columns(map(msgspec.structs.astuple, kept), 4),
+        *rows.columns(((fact.scope, fact.key) for fact in forgotten), 2),
+        *rows.columns(dict(batch.rosters).items(), 2),
+        *rows.columns(map(msgspec.structs.astuple, batch.quarantined), 5),
+    ]
+
+
+def _entry(row: Any) -> TimelineEntry:
+    read = msgspec.json.decode
+    return TimelineEntry(**{**row, "body": read(row["body"]), "reasons": read(row["reasons"])})

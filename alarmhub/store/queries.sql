@@ -1,0 +1,225 @@
+-- All SQL the store runs, by name; loaded once. `now` is always a parameter. The lease alone reads the
+-- database's clock, because it compares processes (acquire, renew).
+
+-- write_core --
+-- What every batch has; part of the two statements below, no statement of its own.
+-- fence: nothing is written unless the lease is ours; the row stays locked until the commit, so a takeover
+-- waits for it. fresh: one row the first time, none when this batch was applied before.
+WITH fence AS MATERIALIZED (
+    SELECT renewed_at FROM lease WHERE shard = $1 AND epoch = $2 FOR KEY SHARE
+), fresh AS (
+    INSERT INTO batch (id, written_at) SELECT $3::text, renewed_at FROM fence
+    ON CONFLICT (id) DO NOTHING RETURNING 1
+), alarms AS (
+    INSERT INTO alarm (id, source, key, kind, priority, place, unit, phase, version, raised_at, at, due, body)
+    SELECT u.* FROM fresh, unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+        $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::json[]) u
+    ON CONFLICT (id) DO UPDATE SET
+        source = excluded.source, key = excluded.key, kind = excluded.kind, priority = excluded.priority,
+        place = excluded.place, unit = excluded.unit, phase = excluded.phase, version = excluded.version,
+        raised_at = excluded.raised_at, at = excluded.at, due = excluded.due, body = excluded.body
+    WHERE alarm.version < excluded.version
+), events AS (
+    INSERT INTO event (id, alarm, version, at, received_at, type, body, reasons, phase, roster, position)
+    SELECT u.* FROM fresh, unnest($17::text[], $18::text[], $19::bigint[], $20::bigint[], $21::bigint[],
+        $22::text[], $23::json[], $24::json[], $25::text[], $26::text[]) WITH ORDINALITY u
+), answers AS (
+    INSERT INTO answered (scope, id, at, answer)
+    SELECT u.* FROM fresh, unnest($27::text[], $28::text[], $29::bigint[], $30::bytea[]) u
+    ON CONFLICT (scope, id) DO NOTHING
+), effects AS (
+    INSERT INTO outbox (id, alarm, channel, address, body, created_at, give_up_at, attempt)
+    SELECT u.* FROM fresh, unnest($31::text[], $32::text[], $33::text[], $34::text[], $35::json[], $36::bigint[],
+        $37::bigint[], $38::integer[]) u
+)
+-- write --
+-- Nearly every batch: alarms, their log, replies to remember, effects to carry out.
+-- :include write_core
+SELECT count(*) FROM fence;
+
+-- write_rare --
+-- With facts, rosters and quarantined events; its empty parts would cost every batch 0.05 ms.
+-- :include write_core
+, facts AS (
+    INSERT INTO fact (scope, key, at, body)
+    SELECT u.* FROM fresh, unnest($39::text[], $40::text[], $41::bigint[], $42::json[]) u
+    ON CONFLICT (scope, key) DO UPDATE SET at = excluded.at, body = excluded.body
+), forgotten AS (
+    DELETE FROM fact USING fresh, unnest($43::text[], $44::text[]) u (scope, key)
+    WHERE fact.scope = u.scope AND fact.key = u.key
+), rosters AS (
+    INSERT INTO roster (hash, body) SELECT u.* FROM fresh, unnest($45::text[], $46::json[]) u
+    ON CONFLICT (hash) DO NOTHING
+), quarantined AS (
+    INSERT INTO quarantine (id, at, alarm, cause, body)
+    SELECT u.* FROM fresh, unnest($47::text[], $48::bigint[], $49::text[], $50::text[], $51::bytea[]) u
+)
+SELECT count(*) FROM fence;
+
+-- acquire_make --
+INSERT INTO lease (shard, epoch, owner, expires_at, renewed_at) VALUES ($1, 0, '', 0, 0)
+ON CONFLICT (shard) DO NOTHING;
+
+-- acquire_look --
+SELECT epoch FROM lease
+WHERE shard = $1 AND (expires_at <= epoch_ms(clock_timestamp()) OR owner = $2);
+
+-- acquire --
+-- Changing the epoch changes a key: waits for every batch in flight that locked the row. Only from the epoch
+-- seen before: an attempt that was given up and runs late takes nothing from the one that followed it.
+UPDATE lease SET epoch = epoch + 1, owner = $2, expires_at = epoch_ms(clock_timestamp()) + $3::bigint,
+    renewed_at = epoch_ms(clock_timestamp())
+WHERE shard = $1 AND epoch = $4 AND (expires_at <= epoch_ms(clock_timestamp()) OR owner = $2)
+RETURNING epoch, epoch_ms(clock_timestamp()) AS database_now,
+    (SELECT coalesce(max(version), 0) FROM site) AS site_version,
+    (SELECT version FROM token_version) AS tokens_version;
+
+-- renew --
+UPDATE lease SET expires_at = epoch_ms(clock_timestamp()) + $3::bigint, renewed_at = epoch_ms(clock_timestamp())
+WHERE shard = $1 AND epoch = $2
+RETURNING epoch, epoch_ms(clock_timestamp()) AS database_now,
+    (SELECT coalesce(max(version), 0) FROM site) AS site_version,
+    (SELECT version FROM token_version) AS tokens_version;
+
+-- release --
+UPDATE lease SET expires_at = 0 WHERE shard = $1 AND epoch = $2;
+
+-- load_open --
+SELECT body FROM alarm WHERE ended_at IS NULL ORDER BY raised_at, id;
+
+-- load_ended --
+SELECT body FROM alarm WHERE ended_at >= $1 ORDER BY ended_at, id;
+
+-- load_facts --
+SELECT scope, key, at, body FROM fact ORDER BY scope, key;
+
+-- load_outbox --
+SELECT id, alarm, channel, address, body, created_at, give_up_at, attempt FROM outbox ORDER BY id;
+
+-- load_answered --
+SELECT scope, id, at, answer FROM answered WHERE at >= $1 ORDER BY at DESC, scope, id LIMIT $2;
+
+-- applied --
+SELECT EXISTS (SELECT 1 FROM batch WHERE id = $1);
+
+-- remembered --
+SELECT answer FROM answered WHERE scope = $1 AND id = $2;
+
+-- claim --
+-- Not before an earlier effect to the same address is settled: one order per address.
+WITH fence AS MATERIALIZED (
+    SELECT 1 FROM lease WHERE shard = $1 AND epoch = $2 FOR KEY SHARE
+), ready AS MATERIALIZED (
+    SELECT o.id FROM outbox o
+    WHERE o.lease_until <= $3
+      AND NOT EXISTS (
+          SELECT 1 FROM outbox e
+          WHERE e.channel = o.channel AND e.address = o.address AND e.id < o.id AND e.lease_until > $3)
+    ORDER BY o.id LIMIT $5
+), claimed AS (
+    UPDATE outbox o SET lease_until = $3 + $4, attempt = o.attempt + 1
+    FROM ready, fence WHERE o.id = ready.id
+    RETURNING o.id, o.alarm, o.channel, o.address, o.body, o.created_at, o.give_up_at, o.attempt
+)
+SELECT * FROM claimed
+UNION ALL -- one row without an id says that the lease is held
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM fence
+ORDER BY 1 NULLS LAST;
+
+-- settle --
+WITH fence AS MATERIALIZED (
+    SELECT 1 FROM lease WHERE shard = $1 AND epoch = $2 FOR KEY SHARE
+), sent AS (
+    DELETE FROM outbox USING fence WHERE id = ANY ($3::text[])
+), again AS (
+    UPDATE outbox SET lease_until = u.at FROM fence, unnest($4::text[], $5::bigint[]) u (id, at)
+    WHERE outbox.id = u.id
+)
+SELECT count(*) FROM fence;
+
+-- trim --
+WITH fence AS MATERIALIZED (
+    SELECT 1 FROM lease WHERE shard = $1 AND epoch = $2 FOR KEY SHARE
+), replies AS (
+    DELETE FROM answered USING fence WHERE at < $3
+), batches AS (
+    DELETE FROM batch USING fence WHERE written_at < $4
+)
+SELECT count(*) FROM fence;
+
+-- site --
+SELECT version, body FROM site ORDER BY version DESC LIMIT 1;
+
+-- policies --
+SELECT name, version, body FROM policy ORDER BY name, version;
+
+-- publish_lock --
+LOCK TABLE site IN SHARE ROW EXCLUSIVE MODE;
+
+-- publish_policies --
+-- A version once published is never changed; the rows that would differ come back.
+WITH given AS (
+    SELECT * FROM unnest($1::text[], $2::integer[], $3::json[]) u (name, version, body)
+), added AS (
+    INSERT INTO policy (name, version, body) SELECT * FROM given ON CONFLICT (name, version) DO NOTHING
+)
+SELECT given.name, given.version FROM given JOIN policy USING (name, version)
+WHERE given.body::jsonb <> policy.body::jsonb;
+
+-- publish_site --
+INSERT INTO site (version, published_at, body)
+SELECT coalesce(max(version), 0) + 1, $1::bigint, $2::json FROM site
+RETURNING version;
+
+-- token --
+SELECT digest, kind, subject, scopes FROM token WHERE digest = $1 AND NOT revoked;
+
+-- add_tokens --
+INSERT INTO token (digest, kind, subject, scopes, created_at)
+SELECT u.digest, u.kind, u.subject, string_to_array(u.scopes, ' '), $5::bigint
+FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[]) u (digest, kind, subject, scopes);
+
+-- alarm --
+SELECT body FROM alarm WHERE id = $1;
+
+-- timeline --
+SELECT id, version, at, received_at, type, phase, body, reasons, roster FROM event
+WHERE alarm = $1 ORDER BY version, at, position, id;
+
+-- alarms --
+SELECT body FROM alarm
+WHERE ($1::text IS NULL OR phase = $1)
+  AND ($2::text[] IS NULL OR unit = ANY ($2))
+  AND ($3::text IS NULL OR source = $3)
+  AND ($5::text IS NULL OR (raised_at, id) < (SELECT a.raised_at, a.id FROM alarm a WHERE a.id = $5))
+ORDER BY raised_at DESC, id DESC
+LIMIT $4;
+
+-- connected --
+SELECT pg_is_in_recovery() AS standby, current_setting('synchronous_commit') AS durability;
+
+-- durable --
+SET synchronous_commit = on;
+
+-- plan_once --
+SET plan_cache_mode = force_generic_plan;
+
+-- migrations_exist --
+SELECT to_regclass('schema_migration') IS NOT NULL;
+
+-- migrations_lock --
+SELECT pg_advisory_xact_lock(4712030544183);
+
+-- migrations_make --
+CREATE TABLE IF NOT EXISTS schema_migration (
+    number     integer NOT NULL PRIMARY KEY,
+    name       text NOT NULL,
+    checksum   text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- migrations_applied --
+SELECT number, name, checksum FROM schema_migration ORDER BY number;
+
+-- migrations_note --
+INSERT INTO schema_migration (number, name, checksum) VALUES ($1, $2, $3);
