@@ -13,7 +13,7 @@ BIN        := .venv/bin
 ARGS       ?=
 # As root the embedded PostgreSQL runs as a user of its own, and its library opens every parent folder of the
 # data for that user. So the demo keeps its data below the system's folder for temporary files.
-DEMO_DATA  := $(or $(TMPDIR),/tmp)/alarmhub-demo-$(shell id -u)
+DEMO_DATA  := $(realpath $(or $(TMPDIR),/tmp))/alarmhub-demo-$(shell id -u)
 LOAD_OUT   ?= load-out
 
 .PHONY: demo test check format load clean
@@ -50,10 +50,15 @@ format: .venv/installed
 load: .venv/installed
 	$(BIN)/python -m load run --out "$(LOAD_OUT)" $(ARGS)
 
+# A demo that was killed leaves its PostgreSQL running; it is known by its folder, not by its number alone.
 clean:
-	@for pidfile in "$(DEMO_DATA)"/postmaster.pid "$(DEMO_DATA)"/*/postmaster.pid; do \
-	  if [ -f "$$pidfile" ]; then kill -INT "$$(head -n 1 "$$pidfile")" 2>/dev/null || true; fi; \
-	done
+	@cluster="$(DEMO_DATA)/postgres"; \
+	pid=$$(head -n 1 "$$cluster/postmaster.pid" 2>/dev/null || true); \
+	if [ -n "$$pid" ] && [ "$$(readlink "/proc/$$pid/cwd")" = "$$cluster" ]; then \
+	  echo "stopping the demo's PostgreSQL ($$pid)"; \
+	  kill -INT "$$pid"; \
+	  for _ in $$(seq 100); do kill -0 "$$pid" 2>/dev/null || break; sleep 0.1; done; \
+	fi
 	rm -rf "$(DEMO_DATA)" load-out .venv dist build
 	rm -rf .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

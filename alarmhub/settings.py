@@ -180,7 +180,7 @@ def local_secret(data_dir: Path) -> Secret:
     it cannot be had."""
     path = data_dir / LOCAL_SECRET_FILE
     if not path.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         _place_secret(path)
     if path.stat().st_mode & 0o077:
         raise PermissionError(f"{path} can be read by others; remove it, or give it mode 0600")
