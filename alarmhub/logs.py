@@ -97,6 +97,9 @@ class Line(StrEnum):
     PHONE_CLOSED = "phone_closed", "A device's socket closed; `code` and `cause` say why."
     PHONE_REFUSED = "phone_refused", "A device was turned away before or at hello."
     PHONE_FAULT = "phone_fault", "A device sent a frame that could not be used."
+    VIEW_FAILED = "view_failed", "An alarm could not be rendered for a phone; it got the bare facts instead."
+    UNIT_SILENT = "unit_silent", "Half of a unit's phones vanished within 30 s."
+    UNIT_BACK = "unit_back", "More than half of a silent unit's phones have been back for 2 min."
     PHONES_DROPPED = "phones_dropped", "More than a fifth of the phones dropped within 5 s."
 
     # HTTP

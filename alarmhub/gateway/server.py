@@ -1,0 +1,342 @@
+"""The phone gateway: opens the door, looks after everybody twice a second, tells the engine who is there.
+
+`Gateway` composes the parts of this package and is all that the app sees. It refuses to decide about alarms
+and keeps no state that outlives it, except the last-seen times it hands out to be stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta, Struct
+from websockets.typing import Origin
+
+from alarmhub import logs
+from alarmhub.clock import Clock
+from alarmhub.core.reach import Reach
+from alarmhub.gateway.connection import CLOSING_TICKS, TICK_S, Connection, Limits, Stage, text_frame
+from alarmhub.gateway.pace import Pace
+from alarmhub.gateway.reach import SEEN_LATELY_MS, DeviceKey, ReachTable, UnitSilence
+from alarmhub.gateway.screens import Screens
+from alarmhub.gateway.seats import Seats
+from alarmhub.gateway.sessions import Sessions
+from alarmhub.gateway.tokens import TokenDesk, TokenSource
+from alarmhub.logs import Line
+from alarmhub.ports import Change, Desk, FactRow, Intake
+from alarmhub.tasks import Crew, spawn
+from protocols.phone import MAX_FRAME_BYTES, Closing, State, encode
+
+DEVICE_SCOPE: Final = "device"
+"""Scope of the facts that say when a device was last seen."""
+SEEN_EVERY_MS: Final = 5 * 60_000
+STOP_WITHIN_S: Final = 2.0
+SEND_BUFFER_BYTES: Final = 65_536
+"""Per socket in the kernel: a phone that does not read must show up in its byte budget, not hide there."""
+AT_ONCE: Final = 200
+"""So many phones are written to before the loop may do something else, where nothing is urgent."""
+
+_TOO_MANY = b"HTTP/1.1 %d %s\r\nRetry-After: %d\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+_log = logs.get("gateway")
+
+
+class GatewaySettings(Struct, frozen=True):
+    """The gateway's slice of the settings; times in seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = 8081
+    beat_s: float = 3.0
+    dead_after_s: Annotated[float, Meta(le=9)] = 9.0
+    hello_within_s: float = 5.0
+    frame_limit: int = MAX_FRAME_BYTES
+    byte_budget: int = 262_144
+    faults_allowed: int = 20
+    connections_max: int = 20_000
+    handshakes_per_s: float = 1_000.0
+    handshakes_burst: int = 5_000
+    origins: tuple[str, ...] = ()
+
+
+class Counters(Struct):
+    """What happened since the start; all only ever rise."""
+
+    accepted: int = 0
+    refused: int = 0
+    replaced: int = 0
+    closed_dead: int = 0
+    closed_slow: int = 0
+    no_hello: int = 0
+
+
+class Gateway:
+    """Phone sockets of one hub. Implements `ports.Phones`.
+
+    `on_seen(facts)`: last-seen times to store, on connect and every 5 min. `on_unit(silence, at)`: half of a
+    unit's phones vanished, or they are back. `on_written(change, at, frames)`: called after the frames of a
+    change were written (`at`: the hub's clock then), for lateness. `monotonic_ms`: steady clock. `tick_s`:
+    how often `sweep` runs, None = when the caller calls it; both are arguments for tests alone.
+    """
+
+    def __init__(
+        self,
+        *,
+        intake: Intake,
+        desk: Desk,
+        tokens: TokenSource,
+        clock: Clock,
+        settings: GatewaySettings,
+        crew: Crew,
+        on_seen: Callable[[Sequence[FactRow]], None] = lambda facts: None,
+        on_unit: Callable[[UnitSilence, int], None] = lambda silence, at: None,
+        on_written: Callable[[Change, int, int], None] | None = None,
+        monotonic_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
+        tick_s: float | None = TICK_S,
+    ) -> None:
+        self._desk = desk
+        self._clock = clock
+        self._settings = settings
+        self._crew = crew
+        self._on_seen = on_seen
+        self._on_unit = on_unit
+        self._now = monotonic_ms
+        self._tick_s = tick_s
+        self._limits = Limits(
+            frame_bytes=settings.frame_limit,
+            budget_bytes=settings.byte_budget,
+            origins=tuple(Origin(origin) for origin in settings.origins),
+        )
+        self._dead_ticks = round(settings.dead_after_s / TICK_S)
+        self._hello_ticks = round(settings.hello_within_s / TICK_S)
+        self._connections: set[Connection] = set()
+        self._pace = Pace(settings.handshakes_per_s, settings.handshakes_burst)
+        self._reach = ReachTable()
+        self._seats = Seats()
+        self._screens = Screens(desk, self._seats, on_written=on_written)
+        self._tokens = TokenDesk(tokens, monotonic_ms)
+        self._sessions = Sessions(
+            intake=intake, desk=desk, tokens=self._tokens, seats=self._seats, screens=self._screens,
+            crew=crew, beat_s=settings.beat_s, faults_allowed=settings.faults_allowed, on_seated=self._seated,
+        )  # fmt: skip
+        self._seen: dict[DeviceKey, int] = {}
+        self._all_seen_at = monotonic_ms()
+        self._telling = False
+        self._server: asyncio.Server | None = None
+        self._stopping = False
+        self._empty: asyncio.Future[None] | None = None
+        self.received = self._sessions.received
+        self.received_binary = self._sessions.received_binary
+        self.counters = Counters()
+
+    # -- life -----------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the door. Raises OSError when the address cannot be had."""
+        loop = asyncio.get_running_loop()
+        settings = self._settings
+        self._server = await loop.create_server(
+            lambda: Connection(self, self._limits), settings.host, settings.port, backlog=4096
+        )
+        for listening in self._server.sockets:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        if self._tick_s is not None:
+            spawn(self._look_after(self._tick_s), "phone sweep", self._crew)
+        _log.info(Line.LISTENING, address=f"{settings.host}:{self.port}", door="phones")
+
+    @property
+    def port(self) -> int:
+        """The port the door is at, also when any free one was asked for."""
+        if self._server is None:
+            raise RuntimeError("the gateway has not been started")
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Close the door and every phone, with the reason; at most 2 s."""
+        self._stopping = True
+        self._empty = asyncio.get_running_loop().create_future()
+        if self._server is not None:
+            self._server.close()
+        for connection in tuple(self._connections):
+            connection.close(Closing.RESTART, "the hub restarts")
+        if self._connections:
+            await asyncio.wait([self._empty], timeout=STOP_WITHIN_S)
+        for connection in tuple(self._connections):
+            connection.abort(Closing.RESTART)
+
+    # -- for the engine (ports.Phones) ----------------------------------------------------------
+
+    def refresh(self, changes: Sequence[Change]) -> None:
+        """Committed: every screen concerned is brought up to date, at once and without waiting."""
+        self._screens.refresh(changes)
+
+    def storing(self, storing: bool) -> None:
+        """Tell every phone whether answers can be stored. The newest state wins while it spreads."""
+        if not self._telling and not self._stopping:
+            self._telling = True
+            spawn(self._tell_storing(storing), "phone state", self._crew, ends=True)
+
+    async def _tell_storing(self, storing: bool) -> None:
+        while True:
+            frame = text_frame(encode(State(storing=storing, at=self._clock.now())))
+            for number, connection in enumerate(self._seats.connections()):
+                connection.send_frames(frame)
+                if number % AT_ONCE == AT_ONCE - 1:
+                    await asyncio.sleep(0)
+            if self._desk.storing == storing:
+                break
+            storing = self._desk.storing
+        self._telling = False
+
+    # -- for the app ----------------------------------------------------------------------------
+
+    @property
+    def live(self) -> int:
+        """Phones with an open, introduced connection."""
+        return self._reach.live
+
+    @property
+    def recent(self) -> int:
+        """Phones lost less than 30 s ago."""
+        return self._reach.recent
+
+    @property
+    def frames_out(self) -> int:
+        """Alarm, gone and welcome frames written since the start."""
+        return self._screens.frames_out
+
+    @property
+    def faults(self) -> int:
+        """Faults of phones since the start."""
+        return self._sessions.faults
+
+    def seed(self, facts: Iterable[FactRow]) -> None:
+        """At a start: everybody seen in the last 10 min is `recent` (design.md section 3)."""
+        now = self._clock.now()
+        keys = [
+            _key_of(fact) for fact in facts if fact.scope == DEVICE_SCOPE and now - fact.at <= SEEN_LATELY_MS
+        ]
+        for key in self._reach.seed([key for key in keys if key is not None], self._now()):
+            self._desk.contact(key.staff, key.device, Reach.RECENT, now)
+
+    async def tokens_changed(self) -> None:
+        """Tokens were added or revoked: connections whose token is no longer valid are closed."""
+        self._tokens.forget()
+        for connection in self._seats.connections():
+            seat = connection.seat
+            if seat is not None and await self._tokens.staff(connection.digest) != seat.key.staff:
+                connection.close(Closing.BAD_TOKEN, "this token is no longer valid")
+
+    # -- for the connections (connection.Owner) -------------------------------------------------
+
+    def opened(self, connection: Connection) -> bytes | None:
+        """Within the limits, or the HTTP response that refuses."""
+        self._connections.add(connection)
+        if self._stopping or len(self._connections) > self._settings.connections_max:
+            self.counters.refused += 1
+            return _TOO_MANY % (503, b"Service Unavailable", 5)
+        if not self._pace.allows(connection.peer, self._now()):
+            self.counters.refused += 1
+            return _TOO_MANY % (429, b"Too Many Requests", 1)
+        self.counters.accepted += 1
+        return None
+
+    def upgraded(self, connection: Connection) -> None:
+        """Nothing to say: the phone speaks first."""
+
+    def left(self, connection: Connection) -> None:
+        """A connection is over. If a newer one has the seat, this changes nothing."""
+        if connection.close_code == Closing.SLOW_READER:
+            self.counters.closed_slow += 1
+        self._screens.left(connection)
+        seat = self._seats.leave(connection)
+        if seat is None:
+            return
+        key, code = seat.key, connection.close_code
+        _log.info(Line.PHONE_CLOSED, staff=key.staff, device=key.device, code=code)
+        if not self._stopping:
+            # A stop of the hub is nobody's loss: the next process takes all of them for recent.
+            now = self._clock.now()
+            self._seen[key] = now
+            self._reach.lost(key, self._now(), goodbye=code == 1000)
+            self._desk.contact(key.staff, key.device, Reach.RECENT, now)
+
+    def closed(self, connection: Connection) -> None:
+        """The TCP connection is gone."""
+        self._connections.discard(connection)
+        if self._empty is not None and not self._connections and not self._empty.done():
+            self._empty.set_result(None)
+
+    def _seated(self, key: DeviceKey) -> None:
+        person = self._desk.world().site.staff.get(key.staff)
+        at = self._clock.now()
+        self._reach.connected(key, person.units if person is not None else ())
+        self._seen[key] = at
+        self._desk.contact(key.staff, key.device, Reach.LIVE, at)
+
+    # -- twice a second -------------------------------------------------------------------------
+
+    async def _look_after(self, tick_s: float) -> None:
+        while True:
+            await asyncio.sleep(tick_s)
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Half a second has passed: find the dead, let reach expire, hand out last-seen times."""
+        for connection in tuple(self._connections):
+            silent = connection.tick()
+            if silent > CLOSING_TICKS:
+                self._judge(connection, silent)
+        now, at = self._now(), self._clock.now()
+        for key in self._reach.expired(now):
+            self._desk.contact(key.staff, key.device, Reach.NONE, at)
+        if self._reach.dropped_many(now):
+            _log.warning(Line.PHONES_DROPPED, live=self._reach.live, recent=self._reach.recent)
+            self._desk.lost_many(at)
+        for silence in self._reach.units_changed(now):
+            self._say(silence, at)
+        self._pace.tick(now)
+        self._hand_out_seen(now, at)
+
+    def _judge(self, connection: Connection, silent: int) -> None:
+        match connection.stage:
+            case Stage.OPEN:
+                if silent >= self._dead_ticks:
+                    self.counters.closed_dead += 1
+                    connection.abort(1006)
+            case Stage.HANDSHAKE | Stage.HELLO:
+                if silent >= self._hello_ticks:
+                    self.counters.no_hello += 1
+                    connection.close(Closing.NO_HELLO, "no hello in time")
+            case Stage.CHECKING:
+                pass  # the store's own time-outs end this
+            case _:
+                connection.abort(connection.close_code)
+
+    def _say(self, silence: UnitSilence, at: int) -> None:
+        line = Line.UNIT_SILENT if silence.silent else Line.UNIT_BACK
+        _log.warning(line, unit=silence.unit, lost=silence.lost, total=silence.total)
+        self._on_unit(silence, at)
+
+    def _hand_out_seen(self, now: int, at: int) -> None:
+        if now - self._all_seen_at >= SEEN_EVERY_MS:
+            self._all_seen_at = now
+            self._seen.update(dict.fromkeys(self._seats.keys(), at))
+        if self._seen:
+            seen, self._seen = self._seen, {}
+            self._on_seen([_fact_of(key, seen_at) for key, seen_at in seen.items()])
+
+
+def _fact_of(key: DeviceKey, at: int) -> FactRow:
+    body = msgspec.json.encode([key.staff, key.device])
+    return FactRow(scope=DEVICE_SCOPE, key=f"{key.staff}/{key.device}", at=at, body=body)
+
+
+def _key_of(fact: FactRow) -> DeviceKey | None:
+    if fact.body is None:
+        return None
+    parts: Any = msgspec.json.decode(fact.body)
+    return DeviceKey(str(parts[0]), str(parts[1]))

@@ -1,0 +1,83 @@
+"""Whose token a phone shows: looked up by digest, remembered for a minute.
+
+The secret itself is hashed at once and kept nowhere. When the store is away, who was known stays known: a
+phone must be able to come back while the database is down. It refuses tokens of other kinds than `phone`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Final, Protocol
+
+from alarmhub.ports import StoreUnavailable, Token
+
+KNOWN_MS: Final = 60_000
+UNKNOWN_MS: Final = 5_000
+REMEMBERED_MAX: Final = 50_000
+LOOKUPS_AT_ONCE: Final = 8
+"""A whole hospital that reconnects must leave the store connections for alarms."""
+
+
+class TokenSource(Protocol):
+    """The part of the store that knows tokens."""
+
+    async def token(self, digest: bytes) -> Token | None:
+        """The token with this digest. Raises StoreUnavailable."""
+        ...
+
+
+def digest_of(secret: str) -> bytes:
+    """What the store knows a secret by: SHA-256 of its UTF-8."""
+    return sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+class TokenDesk:
+    """Remembers answers of the source. `monotonic_ms`: a steady clock."""
+
+    def __init__(self, source: TokenSource, monotonic_ms: Callable[[], int]) -> None:
+        self._source = source
+        self._now = monotonic_ms
+        self._known: dict[bytes, tuple[Token | None, int]] = {}
+        self._turnstile = asyncio.Semaphore(LOOKUPS_AT_ONCE)
+
+    def remembered(self, digest: bytes) -> tuple[bool, str | None]:
+        """Whether the answer is known without asking, and if so the staff id or None."""
+        entry = self._known.get(digest)
+        if entry is None or entry[1] <= self._now():
+            return False, None
+        return True, _staff(entry[0], digest)
+
+    async def staff(self, digest: bytes) -> str | None:
+        """Whose token this is, None for nobody's. Raises StoreUnavailable when nobody can say."""
+        async with self._turnstile:
+            known, staff = self.remembered(digest)
+            if known:
+                return staff
+            try:
+                token = await self._source.token(digest)
+            except StoreUnavailable:
+                entry = self._known.get(digest)
+                if entry is None:
+                    raise
+                return _staff(entry[0], digest)
+        self._remember(digest, token)
+        return _staff(token, digest)
+
+    def forget(self) -> None:
+        """Tokens were added or revoked: ask again. What was known still serves while the store is away."""
+        self._known = {digest: (token, 0) for digest, (token, _until) in self._known.items() if token}
+
+    def _remember(self, digest: bytes, token: Token | None) -> None:
+        self._known.pop(digest, None)
+        if len(self._known) >= REMEMBERED_MAX:
+            del self._known[next(iter(self._known))]
+        self._known[digest] = (token, self._now() + (KNOWN_MS if token is not None else UNKNOWN_MS))
+
+
+def _staff(token: Token | None, digest: bytes) -> str | None:
+    if token is None or token.kind != "phone" or not hmac.compare_digest(token.digest, digest):
+        return None
+    return token.subject
