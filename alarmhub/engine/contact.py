@@ -1,0 +1,85 @@
+"""Who can be reached, and whose phone lies untouched: the live side of a decision's arguments.
+
+Fed by the gateway (device by device) and by committed turns. It refuses to watch sockets and to decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from alarmhub.core.kinds import UNTOUCHED_RINGS, UNTOUCHED_WITHIN_S
+from alarmhub.core.reach import Reach, best
+
+
+class Contacts:
+    """Best reach per person. `reach` is read by decisions and changes in place."""
+
+    def __init__(self) -> None:
+        self.reach: dict[str, Reach] = {}
+        self._devices: dict[str, dict[str, Reach]] = {}
+        self._one_way: frozenset[str] = frozenset()
+
+    def pagers(self, staff: Iterable[str]) -> None:
+        """Who carries a pager that something can really send to."""
+        before, self._one_way = self._one_way, frozenset(staff)
+        for person in before ^ self._one_way:
+            self._settle(person)
+
+    def device(self, staff: str, device: str, reach: Reach) -> tuple[Reach, Reach]:
+        """A device's reach changed; returns the person's reach before and after."""
+        before = self.reach.get(staff, Reach.NONE)
+        devices = self._devices.setdefault(staff, {})
+        if reach is Reach.NONE:
+            devices.pop(device, None)
+            if not devices:
+                del self._devices[staff]
+        else:
+            devices[device] = reach
+        return before, self._settle(staff)
+
+    def _settle(self, staff: str) -> Reach:
+        known = list(self._devices.get(staff, {}).values())
+        if staff in self._one_way:
+            known.append(Reach.ONE_WAY)
+        reach = best(known)
+        if reach is Reach.NONE:
+            self.reach.pop(staff, None)
+        else:
+            self.reach[staff] = reach
+        return reach
+
+    def by_reach(self) -> dict[str, int]:
+        """Devices by reach, for metrics."""
+        counts: dict[str, int] = {}
+        for devices in self._devices.values():
+            for reach in devices.values():
+                counts[reach] = counts.get(reach, 0) + 1
+        return counts
+
+
+class Touches:
+    """Rings that nobody touched, per person: two in half an hour are a phone in a locker."""
+
+    def __init__(self) -> None:
+        self._rings: dict[str, dict[str, int]] = {}
+
+    def untouched_ring(self, staff: str, alarm: str, at: int) -> None:
+        """A turn passed on without an answer or a look on this phone. An alarm counts once."""
+        self._rings.setdefault(staff, {})[alarm] = at
+
+    def touched(self, staff: str) -> None:
+        """The person did something on the phone."""
+        self._rings.pop(staff, None)
+
+    def untouched(self, now: int) -> frozenset[str]:
+        """Staff with so many untouched rings lately."""
+        found: list[str] = []
+        since = now - UNTOUCHED_WITHIN_S * 1000
+        for staff, rings in list(self._rings.items()):
+            for alarm in [a for a, at in rings.items() if at <= since]:
+                del rings[alarm]
+            if not rings:
+                del self._rings[staff]
+            elif len(rings) >= UNTOUCHED_RINGS:
+                found.append(staff)
+        return frozenset(found)

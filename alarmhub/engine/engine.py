@@ -1,0 +1,532 @@
+"""The hub's engine: takes events, keeps the committed state, shows and answers after the commit.
+
+`Engine` is what adapters (Intake) and those who show (Desk) see. It owns the background work of one shard:
+the writer, the lease, the deadlines, the roster watch, the outbox. It refuses to serve before the lease is
+held and the state is loaded, and to go on once it is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+
+import msgspec
+
+from alarmhub import logs
+from alarmhub.clock import Clock, MonotonicClock
+from alarmhub.core.alarm import Alarm
+from alarmhub.core.events import Answer, Signal, SignalEvent, WorldChanged
+from alarmhub.core.kinds import RECENT_S
+from alarmhub.core.reach import Reach
+from alarmhub.core.roster import Roster, next_change, roster_at
+from alarmhub.core.signalling import kind_of, priority_of
+from alarmhub.core.site import Site
+from alarmhub.core.world import World
+from alarmhub.engine import ids, notices
+from alarmhub.engine.contact import Contacts, Touches
+from alarmhub.engine.deadlines import Deadlines
+from alarmhub.engine.fold import Folded, Folder
+from alarmhub.engine.items import (
+    RANK_OF,
+    AnswerItem,
+    AvailabilityItem,
+    DeadlineItem,
+    FactItem,
+    Item,
+    Rank,
+    ReceiptItem,
+    SignalItem,
+    WorldItem,
+)
+from alarmhub.engine.measures import Measures
+from alarmhub.engine.outbox import Courier, Outbox
+from alarmhub.engine.state import State, urgency
+from alarmhub.engine.writer import Writer
+from alarmhub.logs import Line
+from alarmhub.metrics import Metrics
+from alarmhub.ports import (
+    AnswerOutcome,
+    Fenced,
+    Lease,
+    NotStored,
+    Phones,
+    SignalOutcome,
+    Store,
+    StoreUnavailable,
+)
+from alarmhub.tasks import Crew, spawn
+
+GRACE_MS = RECENT_S * 1000
+MEASURE_CLOCK_EVERY_MS = 10_000
+ROSTER_LOOK_EVERY_S = 30.0
+TRIM_EVERY_MS = 600_000
+WARN_UNSTAFFED_MS = 30 * 60_000
+
+_log = logs.get("engine")
+_OUTCOME = msgspec.json.Decoder(SignalOutcome)
+_ANSWER = msgspec.json.Decoder(AnswerOutcome)
+_ANSWERS = {str(a): a for a in Answer}
+
+
+class Engine:
+    """One shard at work. `start` after `Store.acquire`; `stop` drains and gives the lease back."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        crew: Crew,
+        metrics: Metrics,
+        owner: str,
+        lease_ttl_ms: int,
+        couriers: dict[str, Courier],
+        pagers: bool = False,
+    ) -> None:
+        self._store, self._clock, self._crew, self._metrics = store, clock, crew, metrics
+        self._owner, self._ttl_ms = owner, lease_ttl_ms
+        self._couriers, self._pagers = couriers, pagers
+        self.state = State()
+        self.contacts = Contacts()
+        self._touches = Touches()
+        self._deadlines = Deadlines()
+        self._timer: asyncio.TimerHandle | None = None
+        self._phones: list[Phones] = []
+        self._measures = Measures(metrics, clock)
+        self._lease: Lease | None = None
+        self._site: Site | None = None
+        self._roster: Roster | None = None
+        self._world: World | None = None
+        self._grace_until = 0
+        self._untouched: frozenset[str] = frozenset()
+        self._warned: set[str] = set()
+        self._writer: Writer
+        self.on_site: list[Callable[[Site], None]] = []
+        self.on_tokens: list[Callable[[], None]] = []
+
+    # Life
+
+    async def start(self, lease: Lease) -> None:
+        """Load the committed state and begin to serve. Raises StoreUnavailable."""
+        self._lease = lease
+        now = self._clock.now()
+        loaded = await self._store.load(now)
+        self._site = loaded.site if loaded.site is not None else notices.empty_site()
+        for fact in loaded.facts:
+            self._take_fact(fact.scope, fact.key, fact.body)
+        for reply in loaded.answered:
+            self.state.remember(reply.scope, reply.id, reply.answer)
+        for ended in sorted(loaded.ended_recently, key=lambda a: a.at):
+            self.state.remember_end(ended)
+        for alarm in loaded.alarms:
+            self.state.put(alarm)
+            self._deadlines.note(alarm)
+        self._grace_until = now + GRACE_MS
+        self._renew_roster(now)
+        numbers = ids.Numbers(lease.epoch)
+        folder = Folder(self.state, numbers, self._decide_failed)
+        self._writer = Writer(
+            store=self._store,
+            clock=self._clock,
+            metrics=self._metrics,
+            folder=folder,
+            numbers=numbers,
+            world=self.world,
+            publish=self._publish,
+            storing=self._storing_changed,
+            epoch=lease.epoch,
+            owner=self._owner,
+            ttl_ms=self._ttl_ms,
+        )
+        self._outbox = Outbox(
+            store=self._store,
+            clock=self._clock,
+            crew=self._crew,
+            metrics=self._metrics,
+            couriers=self._couriers,
+            epoch=lambda: self._writer.epoch,
+        )
+        self._metrics.storing.set(1)
+        self._spawn_all()
+        self._arm()
+
+    def _spawn_all(self) -> None:
+        spawn(self._writer.run(), "writer", self._crew)
+        spawn(self._writer.sweep(), "sweep", self._crew)
+        spawn(self._keep_lease(), "lease", self._crew)
+        spawn(self._watch_roster(), "roster", self._crew)
+        spawn(self._outbox.run(), "outbox", self._crew)
+
+    async def stop(self) -> None:
+        """Commit what waits, then give the lease back. Doors must be closed before."""
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._writer.drained()
+
+    async def give_back(self) -> None:
+        """After the crew is closed: let a standby take over at once."""
+        await self._store.release(self._writer.epoch)
+
+    def show_to(self, phones: Phones) -> None:
+        """Whom to tell of each commit."""
+        self._phones.append(phones)
+
+    # Intake
+
+    async def signal(self, signal: Signal) -> SignalOutcome:
+        """Take a source's signal; returns after the commit. Raises NotStored, Refused."""
+        if signal.id is not None:
+            known = await self._known(f"source:{signal.source}", signal.id)
+            if known is not None:
+                return _OUTCOME.decode(known)
+        now = self._clock.now()
+        future: asyncio.Future[SignalOutcome] = asyncio.get_running_loop().create_future()
+        lane = f"{signal.source}|{signal.key or signal.place or signal.source_text}"
+        self._writer.put(SignalItem(now, self._rank(signal), lane, future, signal))
+        return await future
+
+    def _rank(self, signal: Signal) -> Rank:
+        if signal.event not in (SignalEvent.START, SignalEvent.ONCE):
+            return Rank.ANSWER
+        world = self.world()
+        kind, type_id = kind_of(signal, world)
+        return RANK_OF[priority_of(signal, kind, type_id, world)]
+
+    async def _known(self, scope: str, id: str) -> bytes | None:
+        known = self.state.reply(scope, id)
+        if known is not None or self.state.replies_complete:
+            return known
+        try:
+            return await self._store.remembered(scope, id)
+        except StoreUnavailable as exc:
+            raise NotStored("database away") from exc
+
+    async def answer(
+        self, *, staff: str, device: str, req: str, alarm: str, answer: str, rev: int, reason: str, via: str
+    ) -> AnswerOutcome:
+        """Take a person's answer; returns after the commit. Raises NotStored, Refused."""
+        word = _ANSWERS.get(answer)
+        if word is None:
+            return AnswerOutcome(False, "unknown_answer")
+        if req:
+            known = await self._known(f"device:{device}", req)
+            if known is not None:
+                return _ANSWER.decode(known)
+        future: asyncio.Future[AnswerOutcome] = asyncio.get_running_loop().create_future()
+        self._writer.put(
+            AnswerItem(
+                self._clock.now(),
+                future,
+                staff=staff,
+                device=device,
+                req=req,
+                alarm=alarm,
+                answer=word,
+                rev=rev,
+                reason=reason,
+                via=via,
+            )
+        )
+        outcome = await future
+        if outcome.error == "unknown_alarm" and await self._was_there(alarm):
+            return AnswerOutcome(False, "ended")
+        return outcome
+
+    async def _was_there(self, alarm: str) -> bool:
+        try:
+            return await self._store.alarm(alarm) is not None
+        except StoreUnavailable:
+            return False
+
+    def receipt(self, *, staff: str, device: str, alarm: str, rev: int, seen: bool) -> None:
+        """A phone rang or was looked at; one for an alarm that is over, or not this person's, is dropped."""
+        known = self.state.get(alarm)
+        if known is not None and rev <= known.rev and any(t.staff == staff for t in known.told):
+            self._writer.put(
+                ReceiptItem(self._clock.now(), staff=staff, device=device, alarm=alarm, seen=seen)
+            )
+
+    async def availability(self, *, staff: str, device: str, req: str, state: str) -> AnswerOutcome:
+        """available, busy or break; in force from its commit on."""
+        if req:
+            known = await self._known(f"device:{device}", req)
+            if known is not None:
+                return _ANSWER.decode(known)
+        future: asyncio.Future[AnswerOutcome] = asyncio.get_running_loop().create_future()
+        self._writer.put(
+            AvailabilityItem(self._clock.now(), future, staff=staff, device=device, req=req, state=state)
+        )
+        return await future
+
+    def fact(self, scope: str, key: str, body: bytes | None) -> None:
+        """Store a small fact with the next batch."""
+        self._writer.put(FactItem(self._clock.now(), scope, key, body))
+
+    async def link(self, source: str, *, up: bool) -> None:
+        """A source's link went down or came back (already with hysteresis): the hub itself is the news."""
+        _log.warning(Line.SOURCE_UP if up else Line.SOURCE_DOWN, source=source)
+        now = self._clock.now()
+        event = WorldChanged("link_back" if up else "link_lost")
+        for alarm in self.state.of_source(source):
+            self._writer.put(WorldItem(now, Rank.MEDIUM, alarm.id, event))
+        for signal in notices.link(self.world().site, source, up=up):
+            try:
+                await self.signal(signal)
+            except NotStored as exc:
+                _log.error(Line.SIGNAL_REFUSED, source=notices.HUB, reason=exc.why)
+
+    # Desk
+
+    @property
+    def storing(self) -> bool:
+        """Whether the database takes writes."""
+        return self._writer.is_storing
+
+    @property
+    def epoch(self) -> int:
+        """The epoch this process writes under."""
+        return self._writer.epoch
+
+    def now(self) -> int:
+        """The hub's clock, epoch ms."""
+        return self._clock.now()
+
+    def world(self) -> World:
+        """Site, roster and reach of this instant. `reach` changes in place."""
+        world = self._world
+        if world is None:
+            assert self._site is not None and self._roster is not None
+            world = World(self._site, self._roster, self.contacts.reach, self._grace_until, self._untouched)
+            self._world = world
+        return world
+
+    def open_alarm(self, id: str) -> Alarm | None:
+        """One open alarm."""
+        return self.state.get(id)
+
+    def open_alarms(self) -> Collection[Alarm]:
+        """All open alarms."""
+        return self.state.alarms.values()
+
+    def shown_to(self, staff: str) -> Sequence[Alarm]:
+        """The open alarms this person's phone shows now, most urgent first."""
+        return self.state.of_staff(staff)
+
+    def contact(self, staff: str, device: str, reach: Reach, at: int) -> None:
+        """A device's reach changed; alarms that wait for or count on this person are looked at again."""
+        before, after = self.contacts.device(staff, device, reach)
+        if before is after:
+            return
+        alarms = self.state.of_staff(staff)
+        if not alarms:
+            return
+        lost_at = None if after is Reach.LIVE else at
+        gone = after is Reach.NONE
+        for alarm in alarms:
+            if gone or any(a.staff == staff and a.arrived_at is None for a in alarm.acceptances):
+                event = WorldChanged("reach", staff, lost_at)
+                self._writer.put(WorldItem(self._clock.now(), Rank.MEDIUM, alarm.id, event))
+
+    def lost_many(self, at: int) -> None:
+        """Many phones dropped at once: nobody `recent` is skipped before the grace has passed."""
+        self._grace_until = max(self._grace_until, at + GRACE_MS)
+        self._world = None
+        _log.warning(Line.RESTART_GRACE, until=self._grace_until)
+
+    # After a commit
+
+    def _publish(self, folded: Folded) -> None:
+        changes = folded.changes()
+        state = self.state
+        for change in changes:
+            state.put(change.after)
+            self._deadlines.note(change.after)
+        for id in folded.rearm:
+            alarm = state.get(id)
+            if alarm is not None:
+                self._deadlines.note(alarm)
+        self._keep(folded)
+        if changes:
+            for phones in self._phones:
+                phones.refresh(changes)
+        for item, reply in folded.replies:
+            _settle(item, reply)
+        if folded.outbox:
+            self._outbox.announce()
+        self._measures.committed(folded, changes)
+        self._arm()
+
+    def _keep(self, folded: Folded) -> None:
+        overlay, state = folded.overlay, self.state
+        for (scope, id), answer in overlay.replies.items():
+            state.remember(scope, id, answer)
+        for key, since in overlay.presence.items():
+            if since is None:
+                state.presence.pop(key, None)
+            else:
+                state.presence[key] = since
+        if folded.rosters:
+            self._writer.stored_rosters(folded.rosters)
+        self._keep_touches(folded)
+        if overlay.availability:
+            state.availability.update(overlay.availability)
+            self._renew_roster(self._clock.now())
+
+    def _keep_touches(self, folded: Folded) -> None:
+        if not (folded.touched or folded.untouched):
+            return
+        now = self._clock.now()
+        for staff, alarm in folded.untouched:
+            self._touches.untouched_ring(staff, alarm, now)
+        for staff in folded.touched:
+            self._touches.touched(staff)
+        untouched = self._touches.untouched(now)
+        if untouched != self._untouched:
+            self._untouched, self._world = untouched, None
+
+    # Deadlines
+
+    def _arm(self) -> None:
+        due = self._deadlines.next()
+        if self._timer is not None:
+            if due is not None and self._timer.when() == self._when(due):
+                return
+            self._timer.cancel()
+            self._timer = None
+        if due is not None and self._writer.is_storing:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(max(self._when(due), loop.time()), self._deadlines_due)
+
+    def _when(self, due: int) -> float:
+        return asyncio.get_running_loop().time() + (due - self._clock.now()) / 1000
+
+    def _deadlines_due(self) -> None:
+        self._timer = None
+        if not self._writer.is_storing:
+            return
+        for due, id in self._deadlines.take_due(self._clock.now()):
+            alarm = self.state.get(id)
+            if alarm is not None:
+                self._writer.put(DeadlineItem(due, RANK_OF[alarm.priority], id))
+        self._arm()
+
+    # Lease, site, roster
+
+    async def _keep_lease(self) -> None:
+        """Renew well within its time; learn of new sites, tokens and the database's clock on the way."""
+        measured_at = trimmed_at = self._clock.now()
+        while True:
+            await asyncio.sleep(self._ttl_ms / 3000)
+            if not self._writer.is_storing:
+                continue
+            epoch = self._writer.epoch
+            asked_ns = self._clock.monotonic_ns() if isinstance(self._clock, MonotonicClock) else 0
+            try:
+                lease = await self._store.renew(epoch, self._ttl_ms)
+                now = self._clock.now()
+                if isinstance(self._clock, MonotonicClock) and now - measured_at >= MEASURE_CLOCK_EVERY_MS:
+                    self._clock.measured(lease.database_now, asked_ns=asked_ns)
+                    measured_at = now
+                await self._look_for_news(lease)
+                if now - trimmed_at >= TRIM_EVERY_MS:
+                    trimmed_at = now
+                    self.state.forget(now)
+                    await self._store.trim(epoch, now)
+            except StoreUnavailable:
+                continue
+            except Fenced:
+                if epoch == self._writer.epoch:
+                    raise
+
+    async def _look_for_news(self, lease: Lease) -> None:
+        known = self._lease
+        assert known is not None
+        if lease.site_version != known.site_version:
+            site = await self._store.site()
+            if site is not None:
+                self._site = site
+                _log.info(Line.SITE_LOADED, version=site.version)
+                self._renew_roster(self._clock.now(), cause="site", always=True)
+                for heard in self.on_site:
+                    heard(site)
+        if lease.tokens_version != known.tokens_version:
+            for tokens_changed in self.on_tokens:
+                tokens_changed()
+        self._lease = lease
+
+    def _renew_roster(self, now: int, cause: str = "roster", *, always: bool = False) -> None:
+        """Compute the roster of this instant; if it differs, every open alarm is looked at again."""
+        assert self._site is not None
+        before = self._roster
+        roster = roster_at(self._site, now, self.state.availability)
+        self._roster, self._world = roster, None
+        if self._pagers:
+            self.contacts.pagers(s.id for s in self._site.staff.values() if s.pager is not None)
+        if before is None or (roster.hash == before.hash and not always):
+            return
+        event = WorldChanged(cause)
+        for alarm in sorted(self.state.alarms.values(), key=urgency):
+            self._writer.put(WorldItem(now, RANK_OF[alarm.priority], alarm.id, event))
+
+    async def _watch_roster(self) -> None:
+        """Shift changes at their instant; a unit that will have nobody is announced half an hour before."""
+        while True:
+            now = self._clock.now()
+            self._renew_roster(now)
+            await self._warn_unstaffed(now)
+            assert self._site is not None
+            change_at = next_change(self._site, now)
+            wait_s = ROSTER_LOOK_EVERY_S
+            if change_at is not None:
+                wait_s = min(wait_s, max(0.001, (change_at - now) / 1000))
+            await asyncio.sleep(wait_s)
+
+    async def _warn_unstaffed(self, now: int) -> None:
+        assert self._site is not None
+        signals, self._warned = notices.unstaffed(self._site, now, now + WARN_UNSTAFFED_MS, self._warned)
+        for signal in signals:
+            try:
+                await self.signal(signal)
+            except NotStored as exc:
+                _log.error(Line.SIGNAL_REFUSED, source=notices.HUB, reason=exc.why)
+
+    def _take_fact(self, scope: str, key: str, body: bytes | None) -> None:
+        if body is None:
+            return
+        if scope == "presence":
+            source, _, room = key.partition("|")
+            self.state.presence[source, room] = msgspec.json.decode(body, type=int)
+        elif scope == "availability":
+            self.state.availability[key] = msgspec.json.decode(body, type=str)
+
+    # Faults
+
+    def _storing_changed(self, storing: bool) -> None:
+        self._metrics.storing.set(1 if storing else 0)
+        for phones in self._phones:
+            phones.storing(storing)
+        if storing:
+            self._arm()
+        elif self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _decide_failed(self, what: str, exc: BaseException) -> None:
+        _log.error(Line.DECIDE_FAILED, exc=exc, alarm=what)
+        spawn(self._name_poison(what), "poison notice", self._crew, ends=True)
+
+    async def _name_poison(self, what: str) -> None:
+        try:
+            await self.signal(notices.poison(self.world().site, what))
+        except NotStored as exc:
+            _log.error(Line.SIGNAL_REFUSED, source=notices.HUB, reason=exc.why)
+
+
+def _settle(item: Item, reply: object) -> None:
+    future = item.future
+    if future is None or future.done():
+        return
+    if isinstance(reply, Exception):
+        future.set_exception(reply)
+    else:
+        future.set_result(reply)

@@ -1,0 +1,405 @@
+"""A batch of events becomes decisions and rows: everything between taking from the queue and the commit.
+
+Events of an alarm fold in the order they count, a deadline at its due time, so an answer given before it
+wins even if decided later. Nothing here touches committed state; a fold that is thrown away leaves no trace.
+It refuses to wait and to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from alarmhub.core.addressing import address, room_of
+from alarmhub.core.alarm import Alarm, concerned
+from alarmhub.core.decide import decide, fallback
+from alarmhub.core.effects import Effect, Page, Push, Raise, Report
+from alarmhub.core.events import (
+    Answered,
+    DeadlinePassed,
+    Ended,
+    Event,
+    Raised,
+    Rang,
+    Signal,
+    SignalEvent,
+)
+from alarmhub.core.reasons import Reason
+from alarmhub.core.world import Decision, World
+from alarmhub.engine import ids
+from alarmhub.engine.items import (
+    AnswerItem,
+    AvailabilityItem,
+    DeadlineItem,
+    FactItem,
+    Item,
+    ReceiptItem,
+    SignalItem,
+    WorldItem,
+)
+from alarmhub.engine.state import Overlay, State
+from alarmhub.ports import (
+    AlarmRow,
+    AnsweredRow,
+    AnswerOutcome,
+    Batch,
+    Change,
+    EventRow,
+    FactRow,
+    OutboxRow,
+    QuarantineRow,
+    Refused,
+    SignalOutcome,
+)
+
+DEEPEST_RAISE = 3
+"""How far one alarm may raise another within one event."""
+REPORT_GIVE_UP_MS = 120_000
+PUSH_GIVE_UP_MS = 60_000
+
+_encode = msgspec.json.Encoder().encode
+_OUTCOME = msgspec.json.Decoder(SignalOutcome)
+_ANSWER = msgspec.json.Decoder(AnswerOutcome)
+
+
+class Lateness(Struct, frozen=True):
+    """A deadline that was decided: when it was due."""
+
+    alarm: str
+    due: int
+
+
+class Folded:
+    """The outcome of folding some items: what to write, and what to do once it is committed."""
+
+    def __init__(self, batch_id: str, items: list[Item], overlay: Overlay) -> None:
+        self.batch_id = batch_id
+        self.items = items
+        self.overlay = overlay
+        self.before: dict[str, Alarm | None] = {}
+        self.events: list[EventRow] = []
+        self.outbox: list[OutboxRow] = []
+        self.answered: list[AnsweredRow] = []
+        self.facts: list[FactRow] = []
+        self.quarantined: list[QuarantineRow] = []
+        self.rosters: dict[str, bytes] = {}
+        self.replies: list[tuple[Item, Any]] = []
+        self.late: list[Lateness] = []
+        self.untouched: list[tuple[str, str]] = []  # staff, alarm: a turn passed without a touch
+        self.touched: set[str] = set()
+        self.rearm: list[str] = []
+
+    @property
+    def empty(self) -> bool:
+        """Nothing to write."""
+        return not (
+            self.before or self.events or self.answered or self.facts or self.quarantined or self.outbox
+        )
+
+    def changes(self) -> list[Change]:
+        """What phones are to be shown."""
+        return [Change(before, self.overlay.changed[id]) for id, before in self.before.items()]
+
+    def batch(self) -> Batch:
+        """All of it as one commit."""
+        return Batch(
+            id=self.batch_id,
+            alarms=[_row(self.overlay.changed[id]) for id in self.before],
+            events=self.events,
+            outbox=self.outbox,
+            answered=self.answered,
+            facts=self.facts,
+            rosters=list(self.rosters.items()),
+            quarantined=self.quarantined,
+        )
+
+
+def _row(alarm: Alarm) -> AlarmRow:
+    return AlarmRow(
+        alarm.id,
+        alarm.source,
+        alarm.key,
+        alarm.kind,
+        alarm.priority,
+        alarm.place,
+        alarm.unit,
+        alarm.phase,
+        alarm.version,
+        alarm.raised_at,
+        alarm.at,
+        alarm.due,
+        _encode(alarm),
+    )
+
+
+class Folder:
+    """Folds items against one committed state. One per engine; holds the ids and what rosters are stored."""
+
+    def __init__(
+        self, state: State, numbers: ids.Numbers, on_failed: Callable[[str, BaseException], None]
+    ) -> None:
+        self._state = state
+        self._numbers = numbers
+        self._on_failed = on_failed
+        self.stored_rosters: set[str] = set()
+
+    def fold(self, items: Iterable[Item], world: World, now: int) -> Folded:
+        """Decide everything, in the order it counts. Never raises for an item: the culprit is set aside."""
+        ordered = sorted(items, key=_counts_at)
+        folded = Folded(self._numbers.next(), ordered, Overlay(self._state))
+        for item in ordered:
+            try:
+                self._one(folded, item, world, now)
+            except Exception as exc:  # noqa: BLE001  one event must not stop the others
+                self._set_aside(folded, item, exc, now)
+        return folded
+
+    def _one(self, folded: Folded, item: Item, world: World, now: int) -> None:
+        match item:
+            case SignalItem():
+                self._signal_item(folded, item, world, now)
+            case AnswerItem():
+                self._answer_item(folded, item, world, now)
+            case ReceiptItem():
+                folded.touched.update((item.staff,) if item.seen else ())
+                self._apply(folded, item.alarm, Rang(item.staff, item.device, item.seen), item.at, world, now)
+            case DeadlineItem():
+                self._deadline(folded, item.alarm, item.at, world, now)
+            case WorldItem():
+                self._apply(folded, item.alarm, item.event, item.at, world, now)
+            case AvailabilityItem():
+                self._availability(folded, item)
+            case FactItem():
+                folded.facts.append(FactRow(item.scope, item.key, item.at, item.body))
+            case _:
+                raise TypeError(f"unknown item {type(item).__name__}")
+
+    # Signals
+
+    def _signal_item(self, folded: Folded, item: SignalItem, world: World, now: int) -> None:
+        signal = item.signal
+        scope = f"source:{signal.source}"
+        if signal.id is not None:
+            known = folded.overlay.reply(scope, signal.id)
+            if known is not None:
+                folded.replies.append((item, _OUTCOME.decode(known)))
+                return
+        outcome = self.signal(folded, signal, item.at, world, now)
+        if signal.id is not None:
+            self._remember(folded, scope, signal.id, item.at, _encode(outcome))
+        folded.replies.append((item, outcome))
+
+    def signal(
+        self, folded: Folded, signal: Signal, at: int, world: World, now: int, depth: int = 0
+    ) -> SignalOutcome:
+        """Fold one signal: find its alarms, decide each, and what those raise in turn."""
+        overlay = folded.overlay
+        if signal.event is SignalEvent.PRESENCE:
+            self._presence(folded, signal, at, world)
+        addressed = address(signal, overlay, world, ids.alarm_id(now), now)
+        outcome = SignalOutcome(None)
+        for target in addressed:
+            if isinstance(target.event, Raised) and target.alarm is None:
+                alarm = self._open(folded, target.event, at, world, now, depth)
+                outcome = SignalOutcome(
+                    alarm.id,
+                    str(alarm.phase),
+                    True,
+                    "" if alarm.place in world.site.places or not alarm.place else "unknown_place",
+                )
+            elif target.alarm is not None:
+                self._apply(folded, target.alarm, target.event, at, world, now, depth)
+                after = overlay.get(target.alarm)
+                outcome = SignalOutcome(target.alarm, str(after.phase) if after else "ended", False)
+        return outcome
+
+    def _presence(self, folded: Folded, signal: Signal, at: int, world: World) -> None:
+        room = room_of(signal.place, world)
+        key = (signal.source, room)
+        since = at if signal.present else None
+        if signal.present and self._state.presence.get(key) is not None:
+            return
+        folded.overlay.presence[key] = since
+        body = None if since is None else _encode(since)
+        folded.facts.append(FactRow("presence", f"{signal.source}|{room}", at, body))
+
+    def _open(self, folded: Folded, event: Raised, at: int, world: World, now: int, depth: int) -> Alarm:
+        decision = decide(None, event, world, now)
+        assert decision.alarm is not None
+        alarm = decision.alarm
+        folded.before[alarm.id] = None
+        self._take(folded, None, event, decision, at, world, now, depth)
+        if not alarm.drill:
+            told = set(concerned(alarm))
+            for drill in folded.overlay.open_drills():
+                if told & set(concerned(drill)):
+                    self._apply(folded, drill.id, Ended("real_alarm"), at, world, now)
+        return alarm
+
+    # Answers
+
+    def _answer_item(self, folded: Folded, item: AnswerItem, world: World, now: int) -> None:
+        scope = f"device:{item.device}"
+        known = folded.overlay.reply(scope, item.req) if item.req else None
+        if known is not None:
+            folded.replies.append((item, _ANSWER.decode(known)))
+            return
+        folded.touched.add(item.staff)
+        event = Answered(item.staff, item.answer, item.rev, item.via, item.reason, item.device)
+        decision = self._apply(folded, item.alarm, event, item.at, world, now)
+        if decision is None:
+            outcome = AnswerOutcome(False, "unknown_alarm")
+        else:
+            outcome = AnswerOutcome(decision.verdict.ok, decision.verdict.error)
+        if item.req:
+            self._remember(folded, scope, item.req, item.at, _encode(outcome))
+        folded.replies.append((item, outcome))
+
+    def _availability(self, folded: Folded, item: AvailabilityItem) -> None:
+        scope = f"device:{item.device}"
+        known = folded.overlay.reply(scope, item.req) if item.req else None
+        if known is None:
+            folded.touched.add(item.staff)
+            folded.overlay.availability[item.staff] = item.state
+            folded.facts.append(FactRow("availability", item.staff, item.at, _encode(item.state)))
+            known = _encode(AnswerOutcome(True))
+            if item.req:
+                self._remember(folded, scope, item.req, item.at, known)
+        folded.replies.append((item, _ANSWER.decode(known)))
+
+    def _remember(self, folded: Folded, scope: str, id: str, at: int, answer: bytes) -> None:
+        folded.overlay.replies[scope, id] = answer
+        folded.answered.append(AnsweredRow(scope, id, at, answer))
+
+    # One event of one alarm
+
+    def _deadline(self, folded: Folded, id: str, due: int, world: World, now: int) -> None:
+        alarm = folded.overlay.get(id)
+        if alarm is None or not alarm.open:
+            return
+        folded.rearm.append(id)
+        if alarm.due is None or alarm.due > now:
+            return
+        folded.late.append(Lateness(id, alarm.due))
+        decision = self._decided(folded, alarm, DeadlinePassed(alarm.turn, due), due, world, now)
+        after = decision.alarm
+        if after is not None and after.turn != alarm.turn:
+            for told in alarm.told:
+                if told.turn == alarm.turn and not told.answer and told.seen_at is None and not told.one_way:
+                    folded.untouched.append((told.staff, id))
+
+    def _apply(
+        self, folded: Folded, id: str, event: Event, at: int, world: World, now: int, depth: int = 0
+    ) -> Decision | None:
+        """Fold an event into an open alarm; a deadline that fell due before it goes first."""
+        alarm = folded.overlay.get(id)
+        if alarm is None:
+            return None
+        if alarm.open and alarm.due is not None and alarm.due < at:
+            self._deadline(folded, id, alarm.due, world, now)
+            alarm = folded.overlay.get(id)
+            assert alarm is not None
+        return self._decided(folded, alarm, event, at, world, now, depth)
+
+    def _decided(
+        self, folded: Folded, alarm: Alarm, event: Event, at: int, world: World, now: int, depth: int = 0
+    ) -> Decision:
+        try:
+            decision = decide(alarm, event, world, now)
+        except Exception as exc:  # noqa: BLE001  the fixed fallback: to its last resort
+            self._on_failed(alarm.id, exc)
+            decision = fallback(alarm, world, now)
+        self._take(folded, alarm, event, decision, at, world, now, depth)
+        return decision
+
+    def _take(
+        self,
+        folded: Folded,
+        before: Alarm | None,
+        event: Event,
+        decision: Decision,
+        at: int,
+        world: World,
+        now: int,
+        depth: int,
+    ) -> None:
+        after = decision.alarm
+        assert after is not None
+        if after is before and not decision.reasons and not decision.effects:
+            return
+        if after is not before:
+            if after.id not in folded.before:
+                folded.before[after.id] = before
+            folded.overlay.put(after)
+        self._log_event(folded, after, event, decision.reasons, at, world)
+        for effect in decision.effects:
+            self._effect(folded, after, effect, at, world, now, depth)
+
+    def _log_event(
+        self, folded: Folded, alarm: Alarm, event: Event, reasons: tuple[Reason, ...], at: int, world: World
+    ) -> None:
+        roster = world.roster
+        if roster.hash not in self.stored_rosters and roster.hash not in folded.rosters:
+            folded.rosters[roster.hash] = _encode((roster.on_duty, roster.covers))
+        folded.events.append(
+            EventRow(
+                self._numbers.next(),
+                alarm.id,
+                alarm.version,
+                alarm.at,
+                at,
+                _tag(event),
+                _encode(event),
+                _encode(reasons),
+                alarm.phase,
+                roster.hash,
+            )
+        )
+
+    def _effect(
+        self, folded: Folded, alarm: Alarm, effect: Effect, at: int, world: World, now: int, depth: int
+    ) -> None:
+        match effect:
+            case Raise():
+                if depth < DEEPEST_RAISE:
+                    self.signal(folded, effect.signal, at, world, now, depth + 1)
+            case Report():
+                self._outbox(folded, alarm, "report", effect.source, effect, now, REPORT_GIVE_UP_MS)
+            case Push():
+                self._outbox(folded, alarm, "push", effect.staff, effect, now, PUSH_GIVE_UP_MS)
+            case Page():
+                self._outbox(folded, alarm, "page", effect.pager, effect, now, PUSH_GIVE_UP_MS)
+
+    def _outbox(
+        self, folded: Folded, alarm: Alarm, channel: str, to: str, effect: Effect, now: int, give_up_ms: int
+    ) -> None:
+        body = _encode(effect)
+        folded.outbox.append(
+            OutboxRow(self._numbers.next(), alarm.id, channel, to, body, now, now + give_up_ms)
+        )
+
+    def _set_aside(self, folded: Folded, item: Item, exc: Exception, now: int) -> None:
+        """Poison stops only itself: a row for an engineer, "invalid" for its sender."""
+        self._on_failed(item.lane, exc)
+        body = repr(item.signal).encode("utf-8", "replace") if isinstance(item, SignalItem) else b""
+        folded.quarantined.append(
+            QuarantineRow(self._numbers.next(), now, None, f"{type(exc).__name__}: {exc}"[:500], body[:8192])
+        )
+        folded.replies.append((item, Refused(f"{type(exc).__name__}")))
+
+
+def quarantine(folder_numbers: ids.Numbers, item: Item, cause: str, now: int) -> QuarantineRow:
+    """The row for an event the database would not take."""
+    body = ascii(item.signal).encode() if isinstance(item, SignalItem) else b""
+    return QuarantineRow(folder_numbers.next(), now, None, cause.replace("\x00", "")[:500], body[:8192])
+
+
+def _counts_at(item: Item) -> int:
+    return item.at
+
+
+def _tag(event: Event) -> str:
+    return str(event.__struct_config__.tag)

@@ -1,0 +1,136 @@
+"""What waits to be decided: events from sources, people, phones, clocks, with when they count.
+
+The queue holds these, never decisions. They refuse to know what they will do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import IntEnum
+from typing import Any
+
+from alarmhub.core.events import Answer, Signal, WorldChanged
+from alarmhub.core.kinds import Priority
+
+
+class Rank(IntEnum):
+    """Who goes first when there is a backlog, and who is refused last."""
+
+    ANSWER = 0
+    HIGH = 1
+    MEDIUM = 2
+    LOW = 3
+    RECEIPT = 4
+
+
+RANK_OF: dict[Priority, Rank] = {
+    Priority.HIGH: Rank.HIGH,
+    Priority.MEDIUM: Rank.MEDIUM,
+    Priority.LOW: Rank.LOW,
+    Priority.INFORMATION: Rank.LOW,
+}
+
+
+class Item:
+    """One waiting event. `at`: when it counts (receipt, or a deadline's due time), epoch ms.
+
+    `lane`: items of one lane are decided in order of arrival whatever their rank. `future`: who waits for
+    the commit; `refused` once that one was told it was not stored.
+    """
+
+    __slots__ = ("at", "future", "lane", "rank", "refused")
+
+    def __init__(self, at: int, rank: Rank, lane: str, future: asyncio.Future[Any] | None = None) -> None:
+        self.at = at
+        self.rank = rank
+        self.lane = lane
+        self.future = future
+        self.refused = False
+
+
+class SignalItem(Item):
+    """A source's signal."""
+
+    __slots__ = ("signal",)
+
+    def __init__(
+        self, at: int, rank: Rank, lane: str, future: asyncio.Future[Any] | None, signal: Signal
+    ) -> None:
+        super().__init__(at, rank, lane, future)
+        self.signal = signal
+
+
+class AnswerItem(Item):
+    """A person's answer to an alarm."""
+
+    __slots__ = ("alarm", "answer", "device", "reason", "req", "rev", "staff", "via")
+
+    def __init__(
+        self,
+        at: int,
+        future: asyncio.Future[Any],
+        *,
+        staff: str,
+        device: str,
+        req: str,
+        alarm: str,
+        answer: Answer,
+        rev: int,
+        reason: str,
+        via: str,
+    ) -> None:
+        super().__init__(at, Rank.ANSWER, alarm, future)
+        self.staff, self.device, self.req, self.alarm = staff, device, req, alarm
+        self.answer, self.rev, self.reason, self.via = answer, rev, reason, via
+
+
+class AvailabilityItem(Item):
+    """A person is available, busy or on a break."""
+
+    __slots__ = ("device", "req", "staff", "state")
+
+    def __init__(
+        self, at: int, future: asyncio.Future[Any], *, staff: str, device: str, req: str, state: str
+    ) -> None:
+        super().__init__(at, Rank.ANSWER, f"staff:{staff}", future)
+        self.staff, self.device, self.req, self.state = staff, device, req, state
+
+
+class ReceiptItem(Item):
+    """A phone rang, or was looked at."""
+
+    __slots__ = ("alarm", "device", "seen", "staff")
+
+    def __init__(self, at: int, *, staff: str, device: str, alarm: str, seen: bool) -> None:
+        super().__init__(at, Rank.RECEIPT, alarm)
+        self.staff, self.device, self.alarm, self.seen = staff, device, alarm, seen
+
+
+class DeadlineItem(Item):
+    """An alarm's deadline is due; counts at its due time."""
+
+    __slots__ = ("alarm",)
+
+    def __init__(self, due: int, rank: Rank, alarm: str) -> None:
+        super().__init__(due, rank, alarm)
+        self.alarm = alarm
+
+
+class WorldItem(Item):
+    """Roster, reach or site changed for one open alarm."""
+
+    __slots__ = ("alarm", "event")
+
+    def __init__(self, at: int, rank: Rank, alarm: str, event: WorldChanged) -> None:
+        super().__init__(at, rank, alarm)
+        self.alarm, self.event = alarm, event
+
+
+class FactItem(Item):
+    """A small durable fact to be stored with the next batch; None forgets it."""
+
+    __slots__ = ("body", "key", "scope")
+
+    def __init__(self, at: int, scope: str, key: str, body: bytes | None) -> None:
+        super().__init__(at, Rank.RECEIPT, f"fact:{scope}:{key}")
+        self.scope, self.key, self.body = scope, key, body

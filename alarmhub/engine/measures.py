@@ -1,0 +1,78 @@
+"""What a commit says about the hub: times to commit, to rang, to accepted, lateness, alarms by phase.
+
+It reads commits and sets instruments; it refuses to influence anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alarmhub import logs
+from alarmhub.clock import Clock
+from alarmhub.core.alarm import Alarm, Phase
+from alarmhub.engine.fold import Folded
+from alarmhub.logs import Line
+from alarmhub.metrics import Metrics
+from alarmhub.ports import Change
+
+LATE_SAID_MS = 250
+
+_log = logs.get("engine")
+
+
+class Measures:
+    """Observes commits. Counts of alarms by phase are kept as running sums."""
+
+    def __init__(self, metrics: Metrics, clock: Clock) -> None:
+        self._metrics, self._clock = metrics, clock
+        self._by_phase: dict[str, int] = {}
+
+    def loaded(self, alarms: Sequence[Alarm]) -> None:
+        """The open alarms a start found."""
+        for alarm in alarms:
+            self._count(alarm.phase, 1)
+        self._metrics.set_alarms(self._by_phase)
+
+    def committed(self, folded: Folded, changes: Sequence[Change]) -> None:
+        """One commit happened just now."""
+        now = self._clock.now()
+        for change in changes:
+            self._alarm(change, now)
+        for late in folded.late:
+            late_ms = max(0, now - late.due)
+            self._metrics.lateness_s.observe(late_ms / 1000)
+            if late_ms > LATE_SAID_MS:
+                _log.warning(Line.DEADLINE_LATE, alarm=late.alarm, late_ms=late_ms)
+        self._log_changes(changes)
+        self._metrics.set_alarms(self._by_phase)
+
+    def _alarm(self, change: Change, now: int) -> None:
+        before, after = change.before, change.after
+        seconds = max(0, now - after.raised_at) / 1000
+        if before is None:
+            self._metrics.commit_s.labels(after.priority).observe(seconds)
+        else:
+            self._count(before.phase, -1)
+            if after.paged and not before.paged:
+                self._metrics.rang_s.labels(after.priority).observe(seconds)
+            if after.acceptances and not before.acceptances:
+                self._metrics.accepted_s.labels(after.priority).observe(seconds)
+        if after.open:
+            self._count(after.phase, 1)
+
+    def _count(self, phase: Phase, by: int) -> None:
+        self._by_phase[phase] = self._by_phase.get(phase, 0) + by
+
+    def _log_changes(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            before, after = change.before, change.after
+            if before is None or before.phase is not after.phase or before.turn != after.turn:
+                _log.debug(
+                    Line.DECIDED,
+                    alarm=after.id,
+                    kind=str(after.kind),
+                    was=str(before.phase) if before else "",
+                    phase=str(after.phase),
+                    turn=after.turn,
+                    step=after.step,
+                )

@@ -1,0 +1,143 @@
+"""What the hub itself has to say, as signals of its own source (ward.md, "When the hub itself is the news").
+
+Plain words for staff, no jargon. It refuses to send anything: it only makes the signals.
+"""
+
+from __future__ import annotations
+
+from alarmhub.core.events import Signal, SignalEvent
+from alarmhub.core.kinds import Kind, Priority
+from alarmhub.core.roster import unstaffed as unstaffed_units
+from alarmhub.core.site import Site
+
+HUB = "hub"
+
+
+def _text(site: Site, swedish: str, english: str) -> str:
+    return swedish if site.language == "sv" else english
+
+
+def _start(
+    key: str, type_id: str, text: str, unit: str, targets: tuple[str, ...], priority: Priority
+) -> Signal:
+    return Signal(
+        source=HUB,
+        event=SignalEvent.ONCE,
+        key=key,
+        ref=key,
+        kind=Kind.TECHNICAL,
+        type=type_id,
+        text=text,
+        source_text=text,
+        unit=unit,
+        targets=targets,
+        priority=priority,
+    )
+
+
+def _home_unit(site: Site) -> str:
+    """Where hub-wide news belongs: a unit that is no ward, if there is one."""
+    for unit in site.units.values():
+        if not unit.clinical:
+            return unit.id
+    return next(iter(site.units), "")
+
+
+def link(site: Site, source_id: str, *, up: bool) -> list[Signal]:
+    """A source fell silent: to the duty engineer, and once in plain words to every affected unit."""
+    source = site.sources.get(source_id)
+    if source is None:
+        return []
+    units = source.units or (source.fallback_unit,)
+    keys = {f"link:{source_id}": _home_unit(site)} | {f"link:{source_id}:{u}": u for u in units}
+    if up:
+        return [
+            Signal(source=HUB, event=SignalEvent.END, key=key, ref=key, kind=Kind.TECHNICAL, unit=unit)
+            for key, unit in keys.items()
+        ]
+    signals: list[Signal] = []
+    for key, unit_id in keys.items():
+        unit = site.units.get(unit_id)
+        name = unit.name if unit is not None else unit_id
+        if key == f"link:{source_id}":
+            text = _text(site, f"Ingen kontakt med {source.name}", f"No contact with {source.name}")
+            signals.append(_start(key, "source_lost", text, unit_id, (), Priority.MEDIUM))
+            continue
+        text = _text(
+            site,
+            f"Kallelser från {name} når INTE telefonerna: lyssna i korridoren, starta reservrutinen",
+            f"Calls from {name} do NOT reach the phones: listen in the corridor, start the reserve routine",
+        )
+        signals.append(_start(key, "calls_not_arriving", text, unit_id, ("unit",), Priority.HIGH))
+    return signals
+
+
+def unstaffed(site: Site, now: int, ahead: int, warned: set[str]) -> tuple[list[Signal], set[str]]:
+    """Units that have somebody now and will have nobody then; each is warned of once per gap."""
+    then = set(unstaffed_units(site, ahead))
+    already = set(unstaffed_units(site, now))
+    coming = {u for u in then - already if site.units[u].clinical}
+    signals = []
+    for unit_id in sorted(coming - warned):
+        name = site.units[unit_id].name
+        text = _text(
+            site, f"{name} saknar bemanning om 30 minuter", f"{name} will have nobody on duty in 30 minutes"
+        )
+        key = f"unstaffed:{unit_id}:{ahead // 3_600_000}"
+        signals.append(
+            _start(key, "unit_unstaffed", text, unit_id, ("unit", "shift_leader"), Priority.MEDIUM)
+        )
+    return signals, coming
+
+
+def poison(site: Site, what: str) -> Signal:
+    """An event could not be decided or stored and was set aside."""
+    text = _text(
+        site,
+        "En händelse kunde inte behandlas och lades åt sidan",
+        "An event could not be handled, it was set aside",
+    )
+    return _start(f"poison:{what}"[:200], "event_set_aside", text, _home_unit(site), (), Priority.MEDIUM)
+
+
+def clock_jumped(site: Site, gap_ms: int) -> Signal:
+    """Hub and database disagree about the time by more than five seconds."""
+    text = _text(site, f"Klockan hoppade {gap_ms / 1000:.0f} s", f"The clock jumped by {gap_ms / 1000:.0f} s")
+    return _start("clock", "clock_jumped", text, _home_unit(site), (), Priority.MEDIUM)
+
+
+def phones_lost(site: Site, unit_id: str, count: int) -> Signal:
+    """Half of a unit's phones vanished together: one alarm to cover and duty engineer."""
+    unit = site.units.get(unit_id)
+    name = unit.name if unit is not None else unit_id
+    text = _text(
+        site,
+        f"{count} telefoner på {name} tappade kontakten samtidigt",
+        f"{count} phones of {name} lost contact at once",
+    )
+    targets = ("cover", "role:duty_engineer")
+    return _start(f"phones:{unit_id}", "phones_lost", text, unit_id, targets, Priority.HIGH)
+
+
+def empty_site() -> Site:
+    """What serves before any site was loaded: it knows nothing and refuses nobody."""
+    return Site(
+        version=0,
+        site="",
+        name="",
+        zone="UTC",
+        language="sv",
+        holidays=frozenset(),
+        floor_words=(),
+        units={},
+        places={},
+        roles={},
+        staff={},
+        duties=(),
+        covers=(),
+        types={},
+        policies={},
+        newest={},
+        policy_rules=(),
+        sources={},
+    )

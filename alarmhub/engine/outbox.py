@@ -1,0 +1,131 @@
+"""Carries committed effects out: reports to sources, pushes and pages to people.
+
+Rows are leased and handed to the channel's courier, one at a time per address (first in, first out), with
+a deadline each; what fails is tried again until it is given up. It refuses to hold up the alarm path: it
+runs beside it and only ever reads rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from alarmhub import logs
+from alarmhub.clock import Clock
+from alarmhub.logs import Line
+from alarmhub.metrics import Metrics
+from alarmhub.ports import DeliveryFailed, OutboxRow, Store, StoreUnavailable
+from alarmhub.tasks import Crew, spawn
+
+Courier = Callable[[OutboxRow], Awaitable[None]]
+"""Delivers one row or raises DeliveryFailed."""
+
+LEASE_MS = 30_000
+SEND_WITHIN_S = 20.0
+RETRY_MS = (500, 1_000, 2_000, 5_000, 10_000)
+CLAIM_AT_ONCE = 200
+LOOK_EVERY_S = 5.0
+"""Rows are announced when they are committed; this finds what a crash left behind."""
+
+_log = logs.get("outbox")
+
+
+class Outbox:
+    """The sender. `courier` knows, by channel, who delivers; a channel without one is given up at once."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        crew: Crew,
+        metrics: Metrics,
+        couriers: dict[str, Courier],
+        epoch: Callable[[], int],
+    ) -> None:
+        self._store, self._clock, self._crew, self._metrics = store, clock, crew, metrics
+        self._couriers = couriers
+        self._epoch = epoch
+        self._wake = asyncio.Event()
+        self._lines: dict[tuple[str, str], deque[OutboxRow]] = {}
+
+    def announce(self) -> None:
+        """New rows are committed."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Claim and send for ever."""
+        while True:
+            try:
+                rows = await self._store.claim(self._epoch(), self._clock.now(), LEASE_MS, CLAIM_AT_ONCE)
+            except StoreUnavailable:
+                rows = []
+            for row in rows:
+                self._line_up(row)
+            if len(rows) == CLAIM_AT_ONCE:
+                continue
+            await self._wait()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(LOOK_EVERY_S):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._wake.clear()
+
+    def _line_up(self, row: OutboxRow) -> None:
+        address = (row.channel, row.address)
+        line = self._lines.get(address)
+        if line is not None:
+            if all(waiting.id != row.id for waiting in line):
+                line.append(row)
+            return
+        self._lines[address] = deque((row,))
+        spawn(self._drain(address), f"outbox {row.channel}", self._crew, ends=True)
+
+    async def _drain(self, address: tuple[str, str]) -> None:
+        line = self._lines[address]
+        try:
+            while line:
+                await self._send(line[0])
+                line.popleft()
+        finally:
+            del self._lines[address]
+
+    async def _send(self, row: OutboxRow) -> None:
+        courier = self._couriers.get(row.channel)
+        cause = ""
+        if courier is None:
+            cause = "no channel"
+        else:
+            try:
+                async with asyncio.timeout(SEND_WITHIN_S):
+                    await courier(row)
+            except (DeliveryFailed, TimeoutError) as exc:
+                cause = str(exc) or type(exc).__name__
+        await self._settle(row, cause, hopeless=courier is None)
+
+    async def _settle(self, row: OutboxRow, cause: str, *, hopeless: bool) -> None:
+        now = self._clock.now()
+        again_at = now + RETRY_MS[min(row.attempt, len(RETRY_MS) - 1)]
+        sent: list[str] = [row.id]
+        again: list[tuple[str, int]] = []
+        outcome = "sent"
+        if cause and (hopeless or again_at >= row.give_up_at):
+            outcome = "given_up"
+            _log.warning(Line.EFFECT_GIVEN_UP, channel=row.channel, alarm=row.alarm, cause=cause)
+        elif cause:
+            outcome, sent, again = "retried", [], [(row.id, again_at)]
+            _log.info(Line.EFFECT_RETRIED, channel=row.channel, alarm=row.alarm, cause=cause)
+        else:
+            _log.debug(Line.EFFECT_SENT, channel=row.channel, alarm=row.alarm)
+        self._metrics.effects.labels(row.channel, outcome).inc()
+        try:
+            await self._store.settle(self._epoch(), sent, again)
+        except StoreUnavailable:
+            return  # its lease runs out and it is sent again: at least once, never lost
+        if again:
+            asyncio.get_running_loop().call_later((again_at - now) / 1000, self.announce)

@@ -1,0 +1,284 @@
+"""The committed truth in memory: open alarms with their indexes, presence, history, remembered replies.
+
+Advances only after a commit, so it never needs to be reread (design.md, "One writer per shard"). `Overlay`
+is a batch's view of it: reads see what the batch has decided so far, nothing underneath changes.
+It refuses to decide and to write.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from alarmhub.core.alarm import Alarm, Phase, concerned
+from alarmhub.core.events import Around
+from alarmhub.core.kinds import AGAIN_WITHIN_S, KIND_URGENCY, PRIORITY_RANK, Kind
+
+HOUR_MS = 3_600_000
+REPLIES_KEPT = 100_000
+"""Replies held in memory; older ones (up to 24 h) are asked of the store."""
+PRESENT_KINDS = frozenset({Kind.PATIENT_CALL, Kind.TOILET_CALL})
+
+
+class History(Struct):
+    """What happened lately at one place with one kind."""
+
+    starts: deque[int]
+    last_ended_at: int | None = None
+    last_attended: str | None = None
+    again: int = 0
+
+
+class State:
+    """Committed state. `put` is called after a commit only."""
+
+    def __init__(self) -> None:
+        self.alarms: dict[str, Alarm] = {}
+        self._keys: dict[tuple[str, str], str] = {}
+        self._rooms: dict[str, set[str]] = {}
+        self._staff: dict[str, set[str]] = {}
+        self._sources: dict[str, set[str]] = {}
+        self.drills: set[str] = set()
+        self._history: dict[tuple[str, str], History] = {}
+        self.presence: dict[tuple[str, str], int] = {}
+        self.availability: dict[str, str] = {}
+        self.replies: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self.replies_complete = True
+        """No reply of the last 24 h has been dropped from memory."""
+
+    def __len__(self) -> int:
+        return len(self.alarms)
+
+    def get(self, id: str) -> Alarm | None:
+        """One open alarm."""
+        return self.alarms.get(id)
+
+    def by_key(self, source: str, key: str) -> Alarm | None:
+        """The open alarm of this source with this key."""
+        id = self._keys.get((source, key))
+        return self.alarms[id] if id is not None else None
+
+    def in_room(self, room: str) -> Iterator[Alarm]:
+        """Open alarms at this place, or at any point of this room."""
+        for id in sorted(self._rooms.get(room, ())):
+            yield self.alarms[id]
+
+    def of_staff(self, staff: str) -> list[Alarm]:
+        """Open alarms this person's phone shows, most urgent first."""
+        ids = self._staff.get(staff)
+        if not ids:
+            return []
+        return sorted((self.alarms[i] for i in ids), key=urgency)
+
+    def of_source(self, source: str) -> list[Alarm]:
+        """Open alarms of one source."""
+        return [self.alarms[i] for i in self._sources.get(source, ())]
+
+    def around(self, place: str, room: str, kind: Kind, source: str, now: int) -> Around:
+        """Presence and history for a signal at a place."""
+        history = self._history.get((place, kind)) if place else None
+        inside = tuple(
+            a.staff
+            for alarm in self.in_room(room)
+            if alarm.kind in PRESENT_KINDS
+            for a in alarm.acceptances
+            if a.arrived_at is not None
+        )
+        since = self.presence.get((source, room))
+        if history is None:
+            return Around(presence_since=since, inside=inside)
+        _forget_old(history, now)
+        return Around(
+            presence_since=since,
+            inside=inside,
+            last_ended_at=history.last_ended_at,
+            last_attended=history.last_attended,
+            starts_last_hour=len(history.starts),
+            again=history.again,
+        )
+
+    def put(self, alarm: Alarm) -> None:
+        """Take in a committed alarm."""
+        before = self.alarms.get(alarm.id)
+        if before is not None:
+            self._unindex(before, alarm)
+        if not alarm.open:
+            self.alarms.pop(alarm.id, None)
+            self.remember_end(alarm)
+            return
+        self.alarms[alarm.id] = alarm
+        if before is None:
+            self._index(alarm)
+        for staff in concerned(alarm):
+            self._staff.setdefault(staff, set()).add(alarm.id)
+
+    def _index(self, alarm: Alarm) -> None:
+        self._keys[alarm.source, alarm.key] = alarm.id
+        for room in {alarm.place, alarm.room}:
+            if room:
+                self._rooms.setdefault(room, set()).add(alarm.id)
+        self._sources.setdefault(alarm.source, set()).add(alarm.id)
+        if alarm.drill:
+            self.drills.add(alarm.id)
+        self._note_start(alarm)
+
+    def _unindex(self, before: Alarm, after: Alarm) -> None:
+        still = set(concerned(after))
+        for staff in concerned(before):
+            if staff not in still:
+                _discard(self._staff, staff, before.id)
+        if after.open:
+            return
+        if self._keys.get((before.source, before.key)) == before.id:
+            del self._keys[before.source, before.key]
+        for room in {before.place, before.room}:
+            if room:
+                _discard(self._rooms, room, before.id)
+        _discard(self._sources, before.source, before.id)
+        self.drills.discard(before.id)
+
+    def _note_start(self, alarm: Alarm) -> None:
+        if not alarm.place:
+            return
+        history = self._history.setdefault((alarm.place, alarm.kind), History(deque(maxlen=64)))
+        ended = history.last_ended_at
+        series = ended is not None and alarm.raised_at - ended <= AGAIN_WITHIN_S * 1000
+        history.again = history.again + 1 if series or not history.starts else 1
+        history.starts.append(alarm.raised_at)
+
+    def remember_end(self, alarm: Alarm) -> None:
+        """An alarm ended: who attended it, and when, matters to the next call there."""
+        if not alarm.place:
+            return
+        history = self._history.setdefault((alarm.place, alarm.kind), History(deque(maxlen=64)))
+        if not history.starts:
+            history.starts.append(alarm.raised_at)
+            history.again = max(1, alarm.again + 1)
+        history.last_ended_at = alarm.at
+        history.last_attended = alarm.last_attended
+
+    def forget(self, now: int) -> None:
+        """Drop history nobody will ask for again."""
+        for key in [k for k, h in self._history.items() if _stale(h, now)]:
+            del self._history[key]
+
+    def reply(self, scope: str, id: str) -> bytes | None:
+        """A remembered reply, from memory only."""
+        return self.replies.get((scope, id))
+
+    def remember(self, scope: str, id: str, answer: bytes) -> None:
+        """Keep a committed reply."""
+        self.replies[scope, id] = answer
+        if len(self.replies) > REPLIES_KEPT:
+            self.replies.popitem(last=False)
+            self.replies_complete = False
+
+
+def _discard(index: dict[str, set[str]], key: str, id: str) -> None:
+    ids = index.get(key)
+    if ids is not None:
+        ids.discard(id)
+        if not ids:
+            del index[key]
+
+
+def _forget_old(history: History, now: int) -> None:
+    while history.starts and history.starts[0] <= now - HOUR_MS:
+        history.starts.popleft()
+
+
+def _stale(history: History, now: int) -> bool:
+    last = max([*history.starts, history.last_ended_at or 0])
+    return last <= now - HOUR_MS
+
+
+_PHASE_ORDER = {
+    Phase.RINGING: 0,
+    Phase.PARTLY_ACCEPTED: 1,
+    Phase.ACCEPTED: 2,
+    Phase.ATTENDED: 3,
+    Phase.ENDED: 4,
+}
+
+
+def urgency(alarm: Alarm) -> tuple[int, int, int, int]:
+    """Sort key: real before drill and high before low, ringing before taken, urgent kind, oldest first."""
+    return (
+        -PRIORITY_RANK[alarm.priority],
+        _PHASE_ORDER[alarm.phase],
+        -KIND_URGENCY[alarm.kind],
+        alarm.raised_at,
+    )
+
+
+class Overlay:
+    """The state as a batch sees it while it is being decided. Reads fall through; writes stay here."""
+
+    def __init__(self, base: State) -> None:
+        self._base = base
+        self.changed: dict[str, Alarm] = {}
+        self._new_keys: dict[tuple[str, str], str] = {}
+        self._new_rooms: dict[str, list[str]] = {}
+        self.replies: dict[tuple[str, str], bytes] = {}
+        self.presence: dict[tuple[str, str], int | None] = {}
+        self.availability: dict[str, str] = {}
+
+    def get(self, id: str) -> Alarm | None:
+        """The alarm as decided so far; an ended one only while this batch ended it."""
+        alarm = self.changed.get(id)
+        return alarm if alarm is not None else self._base.get(id)
+
+    def put(self, alarm: Alarm) -> None:
+        """What the batch decided."""
+        if alarm.id not in self.changed and self._base.get(alarm.id) is None:
+            self._new_keys[alarm.source, alarm.key] = alarm.id
+            for room in {alarm.place, alarm.room}:
+                if room:
+                    self._new_rooms.setdefault(room, []).append(alarm.id)
+        self.changed[alarm.id] = alarm
+
+    def by_key(self, source: str, key: str) -> Alarm | None:
+        """The open alarm of this source with this key."""
+        id = self._new_keys.get((source, key))
+        alarm = self.changed[id] if id is not None else self._base.by_key(source, key)
+        if alarm is None:
+            return None
+        alarm = self.changed.get(alarm.id, alarm)
+        return alarm if alarm.open else None
+
+    def in_room(self, room: str) -> Iterable[Alarm]:
+        """Open alarms of a room, those of this batch included."""
+        found = {a.id: self.changed.get(a.id, a) for a in self._base.in_room(room)}
+        for id in self._new_rooms.get(room, ()):
+            found[id] = self.changed[id]
+        return [a for a in found.values() if a.open]
+
+    def open_drills(self) -> list[Alarm]:
+        """Drills that are still on."""
+        if not self._base.drills and not self._new_keys:
+            return []
+        ids = set(self._base.drills)
+        ids.update(id for id in self._new_keys.values() if self.changed[id].drill)
+        drills = [self.changed.get(id) or self._base.alarms[id] for id in sorted(ids)]
+        return [a for a in drills if a.open]
+
+    def around(self, place: str, room: str, kind: Kind, source: str, now: int) -> Around:
+        """As the state says, with this batch's presence."""
+        around = self._base.around(place, room, kind, source, now)
+        if (source, room) in self.presence:
+            return Around(
+                self.presence[source, room],
+                around.inside,
+                around.last_ended_at,
+                around.last_attended,
+                around.starts_last_hour,
+                around.again,
+            )
+        return around
+
+    def reply(self, scope: str, id: str) -> bytes | None:
+        """A reply remembered before or given within this batch."""
+        known = self.replies.get((scope, id))
+        return known if known is not None else self._base.reply(scope, id)

@@ -1,0 +1,189 @@
+"""The one writer: takes what waits, folds it, commits it, and only then answers and shows.
+
+While a commit is in flight what arrives waits and becomes the next batch (natural batching). An unknown
+commit is settled under a new lease before anything else is decided. It refuses to run two commits at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from alarmhub import logs
+from alarmhub.clock import Clock
+from alarmhub.core.world import World
+from alarmhub.engine import ids
+from alarmhub.engine.fold import Folded, Folder, quarantine
+from alarmhub.engine.items import Item, Rank
+from alarmhub.engine.queue import Queue
+from alarmhub.logs import Line
+from alarmhub.metrics import Metrics
+from alarmhub.ports import Batch, Fenced, NotStored, Refused, Store, StoreUnavailable, Unstorable
+
+MOST_EVENTS = 256
+RECEIPTS_WAIT_S = 0.02
+"""Receipts alone wait this long for company: nobody waits for them, and a press must not queue behind them."""
+STORE_WITHIN_MS = 2_000
+RECONNECT_EVERY_S = 0.2
+SWEEP_EVERY_S = 0.05
+
+_log = logs.get("writer")
+
+
+class Writer:
+    """Queue in, commits out. `publish` is called after each commit, `storing` when that changes."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        metrics: Metrics,
+        folder: Folder,
+        numbers: ids.Numbers,
+        world: Callable[[], World],
+        publish: Callable[[Folded], None],
+        storing: Callable[[bool], None],
+        epoch: int,
+        owner: str,
+        ttl_ms: int,
+    ) -> None:
+        self.queue = Queue()
+        self.epoch = epoch
+        self.is_storing = True
+        self._store, self._clock, self._metrics = store, clock, metrics
+        self._folder, self._numbers = folder, numbers
+        self._world, self._publish, self._storing = world, publish, storing
+        self._owner, self._ttl_ms = owner, ttl_ms
+        self._wake = asyncio.Event()
+        self._waiting: deque[tuple[int, Item]] = deque()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def put(self, item: Item) -> None:
+        """Queue an item; raises NotStored when the backlog is full for its rank (receipts are dropped)."""
+        if self.queue.full_for(item.rank):
+            if item.rank is Rank.RECEIPT:
+                return
+            raise NotStored("full")
+        self.queue.put(item)
+        if item.future is not None:
+            self._waiting.append((self._clock.now() + STORE_WITHIN_MS, item))
+        self._idle.clear()
+        self._wake.set()
+
+    def stored_rosters(self, hashes: Iterable[str]) -> None:
+        """These rosters are committed and need not be written again."""
+        self._folder.stored_rosters.update(hashes)
+
+    async def drained(self) -> None:
+        """Nothing waits and nothing is in flight."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Write for ever. Raises Fenced when another process has taken over."""
+        while True:
+            if not len(self.queue):
+                self._idle.set()
+                await self._wake.wait()
+            self._wake.clear()
+            if self.queue.only_receipts():
+                await self._for_company()
+            items = self.queue.take(MOST_EVENTS)
+            if items:
+                await self._commit(items)
+
+    async def _for_company(self) -> None:
+        try:
+            async with asyncio.timeout(RECEIPTS_WAIT_S):
+                while self.queue.only_receipts() and len(self.queue) < MOST_EVENTS:
+                    await self._wake.wait()
+                    self._wake.clear()
+        except TimeoutError:
+            return
+
+    async def _commit(self, items: list[Item]) -> None:
+        folded = self._folder.fold(items, self._world(), self._clock.now())
+        if folded.empty:
+            self._publish(folded)
+            return
+        self._metrics.batch_events.observe(len(items))
+        try:
+            await self._write(folded)
+        except Unstorable as exc:
+            await self._bisect(items, exc)
+
+    async def _write(self, folded: Folded) -> None:
+        try:
+            await self._store.write(self.epoch, folded.batch())
+        except StoreUnavailable as exc:
+            await self._settle_unknown(folded, exc)
+            return
+        self._publish(folded)
+
+    async def _bisect(self, items: list[Item], exc: Unstorable) -> None:
+        """A data error stops only the culprit: halves are tried until it stands alone, and is set aside."""
+        live = [item for item in items if not item.refused]
+        if len(live) > 1:
+            middle = len(live) // 2
+            await self._commit(live[:middle])
+            await self._commit(live[middle:])
+            return
+        for item in live:
+            _log.error(Line.EVENT_QUARANTINED, lane=item.lane, cause=str(exc))
+            row = quarantine(self._numbers, item, str(exc), self._clock.now())
+            try:
+                await self._store.write(self.epoch, Batch(self._numbers.next(), quarantined=[row]))
+            except (StoreUnavailable, Unstorable) as again:
+                _log.error(Line.EVENT_QUARANTINED, lane=item.lane, cause=f"row not kept: {again}")
+            _fail(item, Refused("invalid"))
+
+    async def _settle_unknown(self, folded: Folded, exc: StoreUnavailable) -> None:
+        """The connection went during a commit: take the lease anew (which waits for what was in flight), then
+        see whether it was applied. Applied counts as done; else its events are decided afresh."""
+        lost_at = self._clock.now()
+        self.is_storing = False
+        _log.warning(Line.DATABASE_LOST, cause=str(exc), events=len(folded.items))
+        self._storing(False)
+        applied = await self._applied_after_reconnect(folded.batch_id)
+        self.is_storing = True
+        _log.info(Line.DATABASE_BACK, lost_ms=self._clock.now() - lost_at, applied=applied)
+        self._storing(True)
+        if applied:
+            self._publish(folded)
+            return
+        for item in folded.items:
+            if not item.refused:
+                self.queue.put(item)
+        self._wake.set()
+
+    async def _applied_after_reconnect(self, batch_id: str) -> bool:
+        while True:
+            try:
+                await self._reacquire_lease()
+                return await self._store.applied(batch_id)
+            except StoreUnavailable:
+                await asyncio.sleep(RECONNECT_EVERY_S)
+
+    async def _reacquire_lease(self) -> None:
+        lease = await self._store.acquire(self._owner, self._ttl_ms)
+        if lease is None:
+            raise Fenced("another process holds the lease")
+        self.epoch = lease.epoch
+
+    async def sweep(self) -> None:
+        """Refuse, in time, what could not be stored in time."""
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            now = self._clock.now()
+            while self._waiting and self._waiting[0][0] <= now:
+                _, item = self._waiting.popleft()
+                if item.future is not None and not item.future.done():
+                    item.refused = True
+                    _fail(item, NotStored("not stored in time"))
+
+
+def _fail(item: Item, exc: Exception) -> None:
+    if item.future is not None and not item.future.done():
+        item.future.set_exception(exc)
