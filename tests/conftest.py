@@ -13,6 +13,8 @@ import structlog
 
 from alarmhub import logs
 
+pytest_plugins = ["tests.support.database"]
+
 # ci: the same quick examples in every run, so that a red build means a changed program.
 # deep: pytest --hypothesis-profile=deep, fresh examples, for a night.
 _CALM = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}

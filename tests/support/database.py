@@ -9,8 +9,10 @@ import asyncio
 import itertools
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -20,6 +22,12 @@ from alarmhub.store.migrate import migrate
 
 _TEMPLATE = "alarmhub_template"
 _numbers = itertools.count(1)
+
+
+def _apart(work: Coroutine[Any, Any, object]) -> None:
+    """In a loop and thread of its own: the test's loop may be running, or of another kind."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
 
 
 async def _run(dsn: str, *commands: str) -> None:
@@ -47,22 +55,21 @@ def database_server() -> Iterator[EmbeddedServer]:
     folder = Path(tempfile.mkdtemp(prefix="alarmhub-test-", dir="/tmp"))
     server = EmbeddedServer(folder)
     try:
-        asyncio.run(_make_template(server))
+        _apart(_make_template(server))
         yield server
     finally:
-        asyncio.run(server.stop())
+        _apart(server.stop())
         shutil.rmtree(folder)
 
 
 def _database(server: EmbeddedServer, template: str) -> Iterator[str]:
-    # Run in a loop of its own: the test's may be busy, paused, or of another kind.
     name = f"test_{next(_numbers)}"
     admin = server.dsn_of("postgres")
-    asyncio.run(_run(admin, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"))
+    _apart(_run(admin, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"))
     try:
         yield server.dsn_of(name)
     finally:
-        asyncio.run(_run(admin, f"DROP DATABASE {name} WITH (FORCE)"))
+        _apart(_run(admin, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture
