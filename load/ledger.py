@@ -18,8 +18,6 @@ LOG_RECORD = struct.Struct("<QIIII")
 """Exact log, 24 bytes per alarm: intended ns; then us from intended to sent, answered, first phone
 (0 = never); index of that phone."""
 
-PENDING, STORED, REFUSED = "pending", "stored", "refused"
-
 
 @dataclass(slots=True)
 class Entry:
@@ -28,6 +26,7 @@ class Entry:
     number: int
     bed: int
     kind: str
+    type: str
     high: bool
     measured: bool
     intended_ns: int
@@ -38,6 +37,7 @@ class Entry:
     first_phone_ns: int = 0
     phone: int = -1
     phones: int = 0
+    accepted_ns: int = 0
     ended: bool = False
 
 

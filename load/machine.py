@@ -62,9 +62,8 @@ def usage(system_pid: int, postmaster_pid: int) -> Usage:
     own = os.times()
     return Usage(
         at_s=time.monotonic(),
-        system_s=_cpu_s(system_pid) + sum(_cpu_s(pid) for pid in _children(system_pid)),
-        database_s=_cpu_s(postmaster_pid, with_ended=True)
-        + sum(_cpu_s(p) for p in _children(postmaster_pid)),
+        system_s=_cpu_s(system_pid) + sum(_cpu_s(pid) for pid in children(system_pid)),
+        database_s=_cpu_s(postmaster_pid, with_ended=True) + sum(_cpu_s(p) for p in children(postmaster_pid)),
         generator_s=own.user + own.system,
         switches=_involuntary(system_pid),
         pressure_us=_pressure_us(),
@@ -223,7 +222,8 @@ def _cpu_s(pid: int, with_ended: bool = False) -> float:
     return ticks / _TICKS
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """Process ids of the direct children of `pid`."""
     return [int(child) for child in _read(f"/proc/{pid}/task/{pid}/children").split()]
 
 

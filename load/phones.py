@@ -39,6 +39,7 @@ class Frame(msgspec.Struct, gc=False):
     text: str | None = None
     source_text: str | None = None
     next_step_at: int | None = None
+    raised_at: int = 0
     at: int = 0
     turn: int = 0
     can: list[str] = []
@@ -58,7 +59,7 @@ class Answers(Protocol):
         """The alarm rings (`first`: the first time here): (delay in ns, answer type), else None."""
 
     def told(self, phone: Phone, frame: Frame, answer: str) -> tuple[int, str] | None:
-        """The hub confirmed `answer`: what the person does next, or None."""
+        """The hub confirmed `answer` to the alarm in `frame`: what the person does next, or None."""
 
 
 class Watcher(Protocol):
@@ -364,4 +365,6 @@ class Crowd:
             self.ledger.counts[f"result_{frame.error}"] += 1
             return
         self.ledger.counts["results"] += 1
-        self._plan(phone, alarm, self.answers.told(phone, frame, answer))
+        shown = phone.open.get(alarm)
+        if shown is not None:
+            self._plan(phone, alarm, self.answers.told(phone, shown, answer))

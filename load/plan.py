@@ -19,6 +19,7 @@ class Press:
 
     at_ns: intended time from the start of the run. number: the alarm it belongs to (its ref and text).
     bed: index of the place. kind, priority, event: as in the HTTP contract (priority "" = the kind's own).
+    type: the site's own type, sent in place of the kind if given.
     defect: "" or one of duplicate, malformed, late, lost_end (what the source does wrong here).
     skew_ms: error of the source's clock in `occurred_at`.
     """
@@ -31,6 +32,7 @@ class Press:
     event: str = "start"
     defect: str = ""
     skew_ms: int = 0
+    type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +82,11 @@ def burst(
     ]
 
 
-def even(
-    *, starts: int, seconds: float, beds: int, seed: int, share: Share | None = None, first: int = 0
-) -> list[Press]:
-    """`starts` presses at equal distances over `seconds`, so that their deadlines are spread likewise."""
+def even(*, starts: int, seconds: float, beds: int, seed: int, type_: str = "") -> list[Press]:
+    """`starts` patient calls at equal distances over `seconds`, so that their deadlines are spread too."""
     rng = random.Random(f"even {seed} {starts} {seconds} {beds}")
-    one = share or Share("patient_call", "", 1)
-    return [_press(rng, number * seconds / starts, first + number, beds, one) for number in range(starts)]
+    gap_ns = seconds * SECOND_NS / starts
+    return [Press(int(number * gap_ns), number, rng.randrange(beds), type=type_) for number in range(starts)]
 
 
 def _press(rng: random.Random, at_s: float, number: int, beds: int, share: Share) -> Press:

@@ -101,11 +101,13 @@ class Round:
         end_after_s: float = 0,
         require_all: bool = True,
         between: Callable[[], None] | None = None,
+        leave_open: bool = False,
     ) -> Outcome:
         """Plays `plan` (its first `warmup_s` are not measured), drains, and ends what is open.
 
         end_after_s > 0: the source also ends each alarm that long after it rang, as a reset in the room.
         require_all: refused starts make the round invalid. `between` runs before the ends are sent.
+        leave_open: no ends; another round does that with `finish`.
         """
         self._plan, self._next = plan, 0
         self._end_after_ns = int(end_after_s * 1e9)
@@ -124,12 +126,18 @@ class Round:
             if between is not None:
                 between()
             outcome = Outcome(self.target.name, seconds, self.ledger, after.since(before))
-            self._end_open(outcome)
+            if not leave_open:
+                self._end_open(outcome)
         finally:
             gc.enable()
             gc.unfreeze()
         self._judge(outcome, require_all)
         return outcome
+
+    def finish(self, other: Round) -> None:
+        """Ends what `other`, a round on an earlier process of the same hub, has left open."""
+        self.ledger = other.ledger
+        self._end_open(Outcome(self.target.name, 0, self.ledger, {}))
 
     def close(self) -> None:
         """Closes all sockets of this round."""
@@ -157,7 +165,8 @@ class Round:
         """Sends one planned start now and opens its account."""
         number, intended_ns = press.number, self._start_ns + press.at_ns
         high = press.priority == "high"
-        entry = Entry(number, press.bed, press.kind, high, intended_ns >= self._warm_ns, intended_ns)
+        measured = intended_ns >= self._warm_ns
+        entry = Entry(number, press.bed, press.kind, press.type, high, measured, intended_ns)
         body = self.body(press)
         entry.sent_ns = now_ns()
         self.ledger.opened(entry)
@@ -169,12 +178,16 @@ class Round:
             "ref": self.ledger.ref(press.number),
             "event": press.event,
             "place": self.target.places[press.bed % len(self.target.places)],
-            "kind": press.kind,
+            **self._kind(press.kind, press.type),
             "text": self.ledger.text(press.number),
         }
         if press.priority:
             signal["priority"] = press.priority
         return msgspec.json.encode(signal)
+
+    @staticmethod
+    def _kind(kind: str, type_: str) -> dict[str, str]:
+        return {"type": type_} if type_ else {"kind": kind}
 
     def _answered(self, entry: Entry, status: int, data: bytes, at_ns: int) -> None:
         alarm = ""
@@ -198,7 +211,7 @@ class Round:
             "ref": self.ledger.ref(entry.number),
             "event": "end",
             "place": self.target.places[entry.bed % len(self.target.places)],
-            "kind": entry.kind,
+            **self._kind(entry.kind, entry.type),
         }
         self.sender.post(SIGNALS, msgspec.json.encode(signal), self._end_answered)
 

@@ -22,6 +22,7 @@ from types import TracebackType
 READY_WITHIN_S = 30.0
 STOP_WITHIN_S = 15.0
 _PR_SET_PDEATHSIG = 1
+_ROOT = Path(__file__).parent.parent
 
 
 class SystemFault(RuntimeError):
@@ -52,7 +53,7 @@ class Process:
             stdout=self._output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
-            cwd=Path(__file__).parent.parent,
+            cwd=_ROOT,
             start_new_session=True,
             preexec_fn=_die_with_parent,
         )
@@ -81,7 +82,7 @@ class Process:
         self._output.seek(max(0, size - 4000))
         return self._output.read().decode(errors="replace")
 
-    def wait_ready(self, url: str, within_s: float = READY_WITHIN_S) -> None:
+    def wait_ready(self, url: str, within_s: float = READY_WITHIN_S, every_s: float = 0.02) -> None:
         """Returns once `url` answers 200; raises SystemFault with the output if it ends or takes too long."""
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
@@ -89,7 +90,7 @@ class Process:
                 raise SystemFault(f"{self._name()} ended with {self._child.returncode}:\n{self.output()}")
             if _answers(url):
                 return
-            time.sleep(0.02)
+            time.sleep(every_s)
         raise SystemFault(f"{self._name()} was not ready within {within_s:.0f} s:\n{self.output()}")
 
     def kill(self) -> None:
@@ -111,6 +112,64 @@ class Process:
 
     def _name(self) -> str:
         return " ".join(self.arguments[1:4])
+
+
+class Hub:
+    """The hub on one database: its site loaded and its secrets made once, its process started at will."""
+
+    def __init__(self, dsn: str, site: str, source: str, *, log_level: str = "warning") -> None:
+        """`site`: text of the site file; `source`: id of the source whose secret is wanted."""
+        self.http_port, self.phone_port = free_ports(2)
+        self._environment = {
+            "ALARMHUB_DATABASE__DSN": dsn,
+            "ALARMHUB_API__PORT": str(self.http_port),
+            "ALARMHUB_PHONES__PORT": str(self.phone_port),
+            "ALARMHUB_LOG__LEVEL": log_level,
+            "ALARMHUB_LOG__FORMAT": "json",
+        }
+        with tempfile.TemporaryDirectory(prefix="alarmhub-site-") as folder:
+            path = Path(folder) / "load.toml"
+            path.write_text(site)
+            self.command("site", "load", str(path))
+        self.source_secret = self.command("token", "source", source).split()[-1]
+        self.phone_secrets: dict[str, str] = {}
+        for line in self.command("token", "phone", "--all").splitlines():
+            staff, tab, secret = line.partition("\t")
+            if tab:
+                self.phone_secrets[staff] = secret
+
+    def command(self, *words: str, within_s: float = 120) -> str:
+        """Runs `alarmhub WORDS` and returns its standard output; SystemFault with its complaint."""
+        arguments = [sys.executable, "-m", "alarmhub", *words]
+        try:
+            done = subprocess.run(
+                arguments,
+                capture_output=True,
+                text=True,
+                timeout=within_s,
+                check=False,
+                env={**os.environ, **self._environment},
+                cwd=_ROOT,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise SystemFault(f"alarmhub {' '.join(words[:2])} took more than {within_s:.0f} s") from error
+        if done.returncode:
+            raise SystemFault(f"alarmhub {' '.join(words[:2])}: {done.stderr.strip()[-2000:]}")
+        return done.stdout
+
+    def launch(self) -> Process:
+        """`alarmhub serve`, not waited for."""
+        return Process([sys.executable, "-m", "alarmhub", "serve"], environment=self._environment)
+
+    def start(self) -> Process:
+        """`alarmhub serve`, waited for until /readyz."""
+        process = self.launch()
+        try:
+            process.wait_ready(f"http://127.0.0.1:{self.http_port}/readyz")
+        except SystemFault:
+            process.stop()
+            raise
+        return process
 
 
 def start_floor(dsn: str, http_port: int, phone_port: int, *, loop: str) -> Process:

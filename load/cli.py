@@ -1,0 +1,257 @@
+"""The commands of `python -m load`. Each writes into the report of --out, and exits non-zero on any failure.
+
+Failed means: a run was invalid, something was lost or doubled, or a measured program did not start. Every
+command is bounded in time and ends what it started, also on Ctrl-C and SIGTERM.
+"""
+
+from __future__ import annotations
+
+import resource
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+from rich.console import Console
+
+from load import day, machine, rates, report, steady
+from load.bench import FLOOR, HUB, LOOPS, PINNINGS, Bench, Setup
+from load.database import DatabaseFault
+from load.systems import SystemFault
+
+BUSY_LOAD = 1.0
+"""Load average per machine above which somebody else's work would be measured."""
+SPARE_DESCRIPTORS = 500
+
+console = Console(stderr=False)
+
+
+def say(text: str) -> None:
+    """One line of progress."""
+    console.print(text, markup=False, highlight=False)
+
+
+@click.group()
+def main() -> None:
+    """Load runs against the hub and against the floor."""
+    # SIGTERM unwinds like Ctrl-C, so that servers and databases are stopped on the way out.
+    signal.signal(signal.SIGTERM, _terminated)
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+Command = Callable[..., None]
+
+
+def common(phones: int) -> Callable[[Command], Command]:
+    """Options of every command, with its own default number of phones."""
+
+    def add(command: Command) -> Command:
+        options = [
+            click.option("--phones", default=phones, show_default=True, help="Staff phones connected."),
+            click.option(
+                "--out", type=click.Path(path_type=Path), default=Path("load-out"), show_default=True
+            ),
+            click.option("--seed", default=1, show_default=True, help="Seed of all plans and orders."),
+            click.option(
+                "--loop", type=click.Choice(LOOPS), default="uvloop", help="Event loop of the floor."
+            ),
+            click.option("--database", type=click.Choice(("bench", "production")), default="bench"),
+            click.option("--pin", type=click.Choice(PINNINGS), default="none", help="Pin to cores."),
+            click.option("--anyway", is_flag=True, help="Measure although the machine is busy."),
+        ]
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+@contextmanager
+def bench_of(options: dict[str, Any]) -> Iterator[Bench]:
+    """The bench for these options; faults of the programs on it become one line and exit 1."""
+    setup = Setup(
+        phones=options["phones"],
+        loop=options["loop"],
+        database_profile=options["database"],
+        pin=options["pin"],
+        seed=options["seed"],
+    )
+    if machine.busy() > BUSY_LOAD and not options["anyway"]:
+        raise click.ClickException(f"the machine is busy (load average {machine.busy():.2f}); see --anyway")
+    _descriptors(setup.phones)
+    try:
+        with Bench(setup) as bench:
+            yield bench
+    except (SystemFault, DatabaseFault, TimeoutError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        raise click.ClickException("interrupted; everything started has been stopped") from None
+
+
+def _descriptors(phones: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = phones + SPARE_DESCRIPTORS
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise click.ClickException(
+            f"{phones} phones need {wanted} open files; the limit is {hard} (ulimit -n)"
+        )
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def finish(faults: list[str]) -> None:
+    """Exits 1 and says why if there is any fault."""
+    for fault in faults:
+        click.echo(f"failed: {fault}", err=True)
+    if faults:
+        sys.exit(1)
+
+
+@main.command()
+@common(phones=2000)
+@click.option("--rates", "wanted", default="20,100,200", show_default=True, help="Alarms per second.")
+@click.option("--pairs", default=5, show_default=True, help="Times hub and floor are each run per rate.")
+@click.option("--seconds", default=20.0, show_default=True, help="Measured seconds of a run.")
+@click.option("--warmup", default=5.0, show_default=True, help="Seconds discarded before.")
+@click.option(
+    "--end-after", default=0.0, help="The source ends each alarm after so many seconds; 0: at the end."
+)
+@click.option("--systems", default="hub,floor", show_default=True)
+@click.option("--quick", is_flag=True, help="Smoke test: 100 phones, one rate, one pair, 3 s.")
+def run(
+    wanted: str,
+    pairs: int,
+    seconds: float,
+    warmup: float,
+    end_after: float,
+    systems: str,
+    quick: bool,
+    **options: Any,
+) -> None:
+    """Latency of hub and floor in turn at fixed rates."""
+    chosen = [float(one) for one in wanted.split(",")]
+    if quick:
+        chosen, pairs, seconds, warmup, options["phones"] = [50.0], 1, 3.0, 1.0, 100
+    with bench_of(options) as bench:
+        about = machine.describe(options["seed"], bench.database, options["loop"])
+        about["floors"] = machine.floors(bench.database)
+        results = rates.run_rates(
+            bench,
+            rates=chosen,
+            pairs=pairs,
+            seconds=seconds,
+            warmup_s=warmup,
+            systems=[name for name in (HUB, FLOOR) if name in systems.split(",")],
+            say=say,
+            end_after_s=end_after,
+        )
+    runs = {
+        f"{one.rate:g}": {name: [rates.detail(r) for r in side] for name, side in one.rounds.items()}
+        for one in results
+    }
+    sections = {"rates": [one.report() for one in results], "machine": about}
+    report.picture(options["out"], results)
+    _logs(options["out"], results)
+    report.table(console, report.write(options["out"], sections, {"rates": runs}))
+    finish([fault for one in results for fault in one.faults()])
+
+
+def _logs(folder: Path, results: list[rates.Rate]) -> None:
+    for one in results:
+        for name, side in one.rounds.items():
+            for number, outcome in enumerate(side):
+                outcome.ledger.write_log(folder / f"alarms-{name}-{one.rate:g}-{number + 1}.bin")
+
+
+@main.command()
+@common(phones=2000)
+@click.option("--system", type=click.Choice((HUB, FLOOR)), default=HUB)
+@click.option("--seconds", default=10.0, show_default=True)
+@click.option("--warmup", default=3.0, show_default=True)
+@click.option("--ladder", default=",".join(map(str, rates.KNEE_LADDER)), show_default=True)
+def knee(system: str, seconds: float, warmup: float, ladder: str, **options: Any) -> None:
+    """The highest rate with p99 <= 50 ms, and what happens at twice that."""
+    steps = [float(one) for one in ladder.split(",")]
+    with bench_of(options) as bench:
+        found = rates.find_knee(bench, system=system, seconds=seconds, warmup_s=warmup, say=say, ladder=steps)
+    details = {f"{rate:g}": rates.detail(outcome) for rate, outcome in found.rounds}
+    if found.beyond is not None:
+        details["twice_the_knee"] = rates.detail(found.beyond)
+    name = "knee" if system == HUB else "knee_floor"
+    sections = {"knee_per_s": found.rate} if system == HUB else {}
+    report.table(console, report.write(options["out"], sections, {name: details}))
+    faults = [] if found.rate is not None else ["not even the lowest rate held"]
+    if found.beyond is not None and (found.beyond.ledger.lost or found.beyond.ledger.duplicated):
+        faults.append("lost or doubled at twice the knee")
+    finish(faults)
+
+
+@main.command()
+@common(phones=2000)
+@click.option("--system", type=click.Choice((HUB, FLOOR)), default=HUB)
+@click.option("--starts", default=rates.BURST_STARTS, show_default=True)
+@click.option("--seconds", default=rates.BURST_SECONDS, show_default=True)
+def burst(system: str, starts: int, seconds: float, **options: Any) -> None:
+    """Many starts at once: nothing lost, high priority first."""
+    with bench_of(options) as bench:
+        section, outcome = rates.run_burst(bench, system=system, say=say, starts=starts, seconds=seconds)
+    sections = {"burst": section} if system == HUB else {}
+    name = "burst" if system == HUB else "burst_floor"
+    report.table(console, report.write(options["out"], sections, {name: rates.detail(outcome)}))
+    finish(outcome.faults)
+
+
+@main.command()
+@common(phones=2000)
+@click.option("--alarms", default=10_000, show_default=True)
+@click.option("--over", default=60.0, show_default=True, help="Seconds over which the deadlines are spread.")
+def escalation(alarms: int, over: float, **options: Any) -> None:
+    """Lateness of the second step with many open deadlines; never early."""
+    with bench_of(options) as bench:
+        section, runs, faults = steady.run_escalation(bench, alarms=alarms, over_s=over, say=say)
+    report.table(console, report.write(options["out"], {"escalation": section}, {"escalation": runs}))
+    finish(faults)
+
+
+@main.command()
+@common(phones=2000)
+@click.option("--alarms", default=10_000, show_default=True)
+def restart(alarms: int, **options: Any) -> None:
+    """Kill the hub with many alarms open; how soon it serves again, and whether all are still there."""
+    with bench_of(options) as bench:
+        section, faults = steady.run_restart(bench, alarms=alarms, say=say)
+    report.table(console, report.write(options["out"], {"restart": section}, {}))
+    finish(faults)
+
+
+@main.command()
+@common(phones=10_000)
+@click.option("--system", type=click.Choice((HUB, FLOOR)), default=HUB)
+@click.option("--seconds", default=30.0, show_default=True, help="Idle time before each reading.")
+def idle(system: str, seconds: float, **options: Any) -> None:
+    """Memory and CPU of phones that only beat."""
+    with bench_of(options) as bench:
+        section, faults = steady.run_idle(bench, system=system, seconds=seconds, say=say)
+    name = "idle" if system == HUB else "idle_floor"
+    report.table(console, report.write(options["out"], {name: section}, {}))
+    finish(faults)
+
+
+@main.command()
+@common(phones=450)
+@click.option("--times", default=20.0, show_default=True, help="Multiple of a real hospital's rate.")
+@click.option("--seconds", default=300.0, show_default=True, help="Seconds over which the day is laid.")
+@click.option("--pace", default=1.0, show_default=True, help="How much quicker people are than people.")
+def hospital(times: float, seconds: float, pace: float, **options: Any) -> None:
+    """A hospital's day with nurses, clusters, bursts, radio gaps and faulty sources."""
+    with bench_of(options) as bench:
+        section, runs, faults = day.run_hospital(bench, times=times, seconds=seconds, pace=pace, say=say)
+    report.table(console, report.write(options["out"], {"hospital": section}, {"hospital": runs}))
+    finish(faults)
