@@ -46,6 +46,7 @@ from alarmhub.logs import Line
 from alarmhub.metrics import Metrics
 from alarmhub.ports import (
     AnswerOutcome,
+    FactRow,
     Fenced,
     Lease,
     NotStored,
@@ -93,6 +94,8 @@ class Engine:
         self._timer: asyncio.TimerHandle | None = None
         self._phones: list[Phones] = []
         self._measures = Measures(metrics, clock)
+        self.facts: Sequence[FactRow] = ()
+        """Facts the start found, for those who keep their own (the gateway's last-seen times)."""
         self._lease: Lease | None = None
         self._site: Site | None = None
         self._roster: Roster | None = None
@@ -114,6 +117,7 @@ class Engine:
         self._site = loaded.site if loaded.site is not None else notices.empty_site()
         for fact in loaded.facts:
             self._take_fact(fact.scope, fact.key, fact.body)
+        self.facts = loaded.facts
         for reply in loaded.answered:
             self.state.remember(reply.scope, reply.id, reply.answer)
         for ended in sorted(loaded.ended_recently, key=lambda a: a.at):
@@ -121,6 +125,7 @@ class Engine:
         for alarm in loaded.alarms:
             self.state.put(alarm)
             self._deadlines.note(alarm)
+        self._measures.loaded(loaded.alarms)
         self._grace_until = now + GRACE_MS
         self._renew_roster(now)
         numbers = ids.Numbers(lease.epoch)
@@ -287,6 +292,11 @@ class Engine:
         """The epoch this process writes under."""
         return self._writer.epoch
 
+    @property
+    def open_deadlines(self) -> int:
+        """Alarms that wait for a deadline."""
+        return len(self._deadlines)
+
     def now(self) -> int:
         """The hub's clock, epoch ms."""
         return self._clock.now()
@@ -332,6 +342,15 @@ class Engine:
         self._grace_until = max(self._grace_until, at + GRACE_MS)
         self._world = None
         _log.warning(Line.RESTART_GRACE, until=self._grace_until)
+
+    def count_on_nobody_absent(self) -> None:
+        """After a start: acceptors on their way of whom nothing is heard are treated as lost from now on."""
+        now = self._clock.now()
+        for alarm in list(self.state.alarms.values()):
+            for acceptance in alarm.acceptances:
+                if acceptance.arrived_at is None and acceptance.staff not in self.contacts.reach:
+                    event = WorldChanged("reach", acceptance.staff, now)
+                    self._writer.put(WorldItem(now, Rank.MEDIUM, alarm.id, event))
 
     # After a commit
 

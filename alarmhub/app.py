@@ -1,0 +1,284 @@
+"""The only place that composes: from settings to a hub that serves, and back to nothing.
+
+Each step registers its undo as soon as it has succeeded; a stop runs them in reverse. It refuses to serve
+while another process holds the lease (it stands by), and to limp on when a background task has died.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import secrets
+import signal
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
+from typing import Any
+
+from alarmhub import logs
+from alarmhub.clock import MonotonicClock
+from alarmhub.core.events import Signal
+from alarmhub.engine.engine import Engine
+from alarmhub.engine.notices import clock_jumped, phones_lost
+from alarmhub.gateway.reach import UnitSilence
+from alarmhub.gateway.tokens import digest_of
+from alarmhub.gateway.server import Gateway, GatewaySettings
+from alarmhub.inbound.lines import Lines
+from alarmhub.logs import Line
+from alarmhub.metrics import Metrics
+from alarmhub.ports import FactRow, Fenced, Lease, NotStored, StoreUnavailable, Token
+from alarmhub.settings import Settings, local_secret
+from alarmhub.store.embedded import EmbeddedServer
+from alarmhub.store.postgres import PostgresStore
+from alarmhub.tasks import Crew, spawn, watch_loop
+from alarmhub.web.api import Api
+from alarmhub.web.server import WebSettings
+
+STANDBY_LOOK_EVERY_S = 0.1
+OPEN_AGAIN_EVERY_S = 0.5
+DRAIN_WITHIN_S = 5.0
+LOCAL_SCOPES = ("signals:write", "alarms:read", "metrics:read")
+"""What commands on this machine may do with the local secret."""
+
+_log = logs.get("app")
+
+
+class StartFailed(Exception):
+    """The hub cannot start; the message is one clear line."""
+
+
+class App:
+    """One hub process. `start` returns once it serves; `run` until it is told to stop, or must."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.clock = MonotonicClock()
+        self._stack = AsyncExitStack()
+        self.crew: Crew
+        self.store: PostgresStore
+        self.engine: Engine
+        self.gateway: Gateway
+        self.api: Api
+        self.lines: Lines
+
+    async def start(self) -> None:
+        """Database, lease, state, doors. Raises StartFailed; what was started is undone then."""
+        _log.info(Line.HUB_STARTING, shard=self.settings.hub.shard)
+        try:
+            dsn = await self._database()
+            owner = self._owner()
+            await self._open_store(dsn)
+            lease = await self._take_lease(owner)
+            await self._engine(lease, owner)
+            await self._doors()
+        except (OSError, StoreUnavailable) as exc:
+            await self._stack.aclose()
+            raise StartFailed(str(exc) or type(exc).__name__) from exc
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        _log.info(
+            Line.HUB_SERVING, epoch=self.engine.epoch, open_alarms=len(self.engine.state),
+            api=self.api.port, phones=self.gateway.port,
+        )  # fmt: skip
+
+    async def run(self, ready: Callable[[], None] = lambda: None) -> int:
+        """Serve until SIGTERM or SIGINT (0), or until a background task has died (1)."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, stop.set)
+        starting = asyncio.ensure_future(self.start())
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                starting.cancel()
+                with suppress(asyncio.CancelledError):
+                    await starting
+                return 0
+            await starting
+            ready()
+            waiting: set[asyncio.Future[Any]] = {stopping, self.crew.fatal}
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+        if self.crew.fatal.done():
+            died = self.crew.fatal.result()
+            lost = isinstance(died.exc, Fenced)
+            _log.error(Line.LEASE_LOST if lost else Line.HUB_FAILED, task=died.name, cause=died.cause)
+            await self.stop(drain=False)
+            return 1
+        await self.stop()
+        return 0
+
+    async def stop(self, *, drain: bool = True) -> None:
+        """Close the doors, commit what waits, give the lease back, close everything."""
+        _log.info(Line.HUB_STOPPING)
+        self._drain = drain
+        await self._stack.aclose()
+        _log.info(Line.HUB_STOPPED)
+
+    _drain = True
+
+    # Steps
+
+    async def _database(self) -> str:
+        database = self.settings.database
+        if database.dsn is not None:
+            return database.dsn.reveal()
+        server = EmbeddedServer(database.folder())
+        dsn = await server.start()
+        self._stack.push_async_callback(server.stop)
+        _log.info(Line.DATABASE_STARTED)
+        return dsn
+
+    def _owner(self) -> str:
+        """A name for the lease that no living process shares. A process that was killed leaves its name to
+        the next on this machine, which then need not wait for the lease to run out."""
+        folder = self.settings.database.folder()
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        fresh = f"{self.settings.hub.owner()}:{os.getpid()}:{secrets.token_hex(4)}"
+        handle = os.open(
+            folder / f"owner-{self.settings.hub.shard}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        self._stack.callback(os.close, handle)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return fresh
+        owner = os.read(handle, 256).decode("utf-8", "replace").strip()
+        if not owner:
+            owner = fresh
+            os.write(handle, owner.encode())
+        return owner
+
+    async def _open_store(self, dsn: str) -> None:
+        hub, database = self.settings.hub, self.settings.database
+        self.store = PostgresStore(dsn, shard=hub.shard, command_timeout_s=database.command_timeout_s)
+        self._stack.push_async_callback(self.store.close)
+        said = False
+        while True:
+            try:
+                await self.store.open()
+                return
+            except StoreUnavailable as exc:
+                if not said:
+                    _log.warning(Line.DATABASE_LOST, cause=str(exc))
+                said = True
+                await asyncio.sleep(OPEN_AGAIN_EVERY_S)
+
+    async def _take_lease(self, owner: str) -> Lease:
+        ttl_ms = round(self.settings.hub.lease_ttl_s * 1000)
+        standing_by = False
+        while True:
+            asked_ns = self.clock.monotonic_ns()
+            lease = None
+            with suppress(StoreUnavailable):
+                lease = await self.store.acquire(owner, ttl_ms)
+            if lease is not None:
+                self.clock.measured(lease.database_now, asked_ns=asked_ns)
+                _log.info(Line.LEASE_TAKEN, epoch=lease.epoch)
+                return lease
+            if not standing_by:
+                standing_by = True
+                _log.info(Line.HUB_STANDBY)
+            await asyncio.sleep(STANDBY_LOOK_EVERY_S)
+
+    async def _engine(self, lease: Lease, owner: str) -> None:
+        self.crew = Crew("hub")
+        self.lines = Lines(self.settings.espa, clock=self.clock, crew=self.crew, metrics=self.metrics)
+        self.engine = Engine(
+            store=self.store, clock=self.clock, crew=self.crew, metrics=self.metrics, owner=owner,
+            lease_ttl_ms=round(self.settings.hub.lease_ttl_s * 1000), couriers={"report": self.lines.report},
+        )  # fmt: skip
+        self._stack.push_async_callback(self._give_back)
+        self._stack.push_async_callback(self.crew.close)
+        await self.engine.start(lease)
+        self._stack.push_async_callback(self._drain_engine)
+        self.clock.on_jump = self._clock_jumped
+        spawn(watch_loop(self.metrics.loop_lag_s.observe), "loop lag", self.crew)
+        spawn(self._count_phones(), "count phones", self.crew)
+        await self._local_token()
+
+    async def _give_back(self) -> None:
+        with suppress(StoreUnavailable, Fenced):
+            await self.engine.give_back()
+
+    async def _drain_engine(self) -> None:
+        if not self._drain:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_WITHIN_S):
+                await self.engine.stop()
+
+    async def _local_token(self) -> None:
+        try:
+            secret = local_secret(self.settings.database.folder())
+        except OSError as exc:
+            _log.warning(Line.REQUEST_REFUSED, reason=str(exc))
+            return
+        token = Token(digest_of(secret.reveal()), "api", "local", LOCAL_SCOPES)
+        await self.store.add_tokens([token], self.clock.now())
+
+    async def _doors(self) -> None:
+        phones, api = self.settings.phones, self.settings.api
+        self.gateway = Gateway(
+            intake=self.engine, desk=self.engine, tokens=self.store, clock=self.clock, crew=self.crew,
+            settings=GatewaySettings(
+                host=phones.host, port=phones.port, beat_s=phones.beat_s, dead_after_s=phones.dead_after_s,
+                hello_within_s=phones.hello_within_s, frame_limit=phones.frame_limit,
+                byte_budget=phones.byte_budget, faults_allowed=phones.faults_allowed,
+            ),
+            on_seen=self._seen, on_unit=self._unit_silent,
+        )  # fmt: skip
+        self.gateway.seed(self.engine.facts)
+        self.engine.facts = ()
+        self.engine.show_to(self.gateway)
+        self.engine.count_on_nobody_absent()
+        self.engine.on_tokens.append(lambda: self._later(self.gateway.tokens_changed(), "tokens"))
+        await self.gateway.start()
+        self._stack.push_async_callback(self.gateway.stop)
+        self.api = Api(
+            intake=self.engine, desk=self.engine, store=self.store, metrics_render=self.metrics.render,
+            settings=WebSettings(host=api.host, port=api.port), ready=self._ready,
+        )  # fmt: skip
+        await self.api.start()
+        self._stack.push_async_callback(self.api.stop)
+        await self.lines.start(self.engine)
+        self._stack.push_async_callback(self.lines.stop)
+
+    # Threads between the parts
+
+    def _ready(self) -> str:
+        return "" if self.engine.storing else "the database does not take writes"
+
+    def _seen(self, facts: Sequence[FactRow]) -> None:
+        for fact in facts:
+            self.engine.fact(fact.scope, fact.key, fact.body)
+
+    def _unit_silent(self, silence: UnitSilence, at: int) -> None:
+        if silence.silent:
+            self._raise(phones_lost(self.engine.world().site, silence.unit, silence.lost))
+
+    def _clock_jumped(self, gap_ms: int) -> None:
+        self._raise(clock_jumped(self.engine.world().site, gap_ms))
+
+    def _raise(self, notice: Signal) -> None:
+        self._later(self._signal(notice), "notice")
+
+    async def _signal(self, notice: Signal) -> None:
+        try:
+            await self.engine.signal(notice)
+        except NotStored as exc:
+            _log.error(Line.SIGNAL_REFUSED, source="hub", reason=exc.why)
+
+    def _later(self, coro: Coroutine[Any, Any, None], name: str) -> None:
+        spawn(coro, name, self.crew, ends=True)
+
+    async def _count_phones(self) -> None:
+        while True:
+            self.metrics.set_phones(self.engine.contacts.by_reach())
+            self.metrics.open_deadlines.set(self.engine.open_deadlines)
+            await asyncio.sleep(1.0)

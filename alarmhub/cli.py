@@ -1,0 +1,249 @@
+"""The commands (design.md section 5). Exit 0 only on success; errors are one clear line on standard error.
+
+It refuses to hold logic of its own: each command reads its arguments, calls the part that knows, and says
+what came of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+import msgspec
+
+from alarmhub import logs
+from alarmhub import site as site_files
+from alarmhub.app import App, StartFailed
+from alarmhub.clock import MonotonicClock
+from alarmhub.core.site import Site
+from alarmhub.gateway.tokens import digest_of
+from alarmhub.ports import StoreUnavailable, Token
+from alarmhub.settings import Settings, SettingsRefused, read
+from alarmhub.store.embedded import EmbeddedServer, ServerFault
+from alarmhub.store.postgres import PostgresStore
+
+API_SCOPES = ("alarms:read", "alarms:answer", "metrics:read", "signals:write")
+OPEN_WITHIN_S = 60.0
+
+_T = TypeVar("_T")
+
+_config = click.option(
+    "--config", "config", type=click.Path(path_type=Path, dir_okay=False), default=None,
+    help="Settings file (TOML); without it the defaults and the environment count.",
+)  # fmt: skip
+
+
+def fail(message: str) -> NoReturn:
+    """One clear line on standard error, exit 1."""
+    click.echo(f"alarmhub: {message}", err=True)
+    sys.exit(1)
+
+
+def settings_of(config: Path | None) -> Settings:
+    """The settings, or one line per fault and exit 1."""
+    try:
+        settings = read(config)
+    except SettingsRefused as exc:
+        for fault in exc.faults[:-1]:
+            click.echo(f"alarmhub: {fault}", err=True)
+        fail(exc.faults[-1])
+    logs.configure(level=settings.log.level, format=settings.log.format)
+    return settings
+
+
+def run(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run a command's work; foreseeable failures become one line."""
+    try:
+        return asyncio.run(work)
+    except (StartFailed, StoreUnavailable, ServerFault, OSError) as exc:
+        fail(str(exc) or type(exc).__name__)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[PostgresStore]:
+    """The store of this installation, for a command; the embedded server is started when it is not running."""
+    server: EmbeddedServer | None = None
+    if settings.database.dsn is not None:
+        dsn = settings.database.dsn.reveal()
+    else:
+        server = EmbeddedServer(settings.database.folder())
+        dsn = await server.start()
+    store = PostgresStore(dsn, shard=settings.hub.shard)
+    try:
+        async with asyncio.timeout(OPEN_WITHIN_S):
+            await store.open()
+        yield store
+    finally:
+        await store.close()
+        if server is not None:
+            await server.stop()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Alarmhub takes calls and alarms in and rings the right phones."""
+
+
+@main.command()
+@_config
+def serve(config: Path | None) -> None:
+    """Run the hub until it is told to stop."""
+    settings = settings_of(config)
+    sys.exit(run(App(settings).run()))
+
+
+@main.group()
+def site() -> None:
+    """Check, publish or write out the site file."""
+
+
+def _checked(file: Path) -> Site:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        fail(f"{file}: {exc}")
+    checked = site_files.check(text)
+    if isinstance(checked, list):
+        for fault in checked:
+            click.echo(f"{file}: {fault.path}: {fault.message}", err=True)
+        fail(f"{file}: refused, {len(checked)} fault(s); nothing was changed")
+    return checked
+
+
+_FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+
+
+@site.command("check")
+@_FILE
+def site_check(file: Path) -> None:
+    """Check a site file as a whole, its sample telegrams included."""
+    checked = _checked(file)
+    samples = sum(len(s.samples) for s in checked.sources.values())
+    click.echo(
+        f"{file}: good: {len(checked.units)} units, {len(checked.places)} places, {len(checked.staff)} staff, "
+        f"{len(checked.sources)} sources, {samples} sample telegrams map as they should"
+    )
+
+
+@site.command("load")
+@_FILE
+@_config
+def site_load(file: Path, config: Path | None) -> None:
+    """Publish a site file: new versions of what changed, refused if an open alarm would lose its last resort."""
+    checked = _checked(file)
+    version = run(_load(settings_of(config), checked, file))
+    click.echo(f"{file}: published as version {version}")
+
+
+async def _load(settings: Settings, checked: Site, file: Path) -> int:
+    async with opened(settings) as store:
+        return await publish(store, checked, MonotonicClock().now(), str(file))
+
+
+async def publish(store: PostgresStore, checked: Site, now: int, name: str) -> int:
+    """Store a checked site as the newest version; exits with every fault if that would orphan an open alarm."""
+    previous = await store.site()
+    loaded = await store.load(now)
+    published = site_files.publish(previous, checked, {a.unit for a in loaded.alarms})
+    if isinstance(published, list):
+        for fault in published:
+            click.echo(f"{name}: {fault.path}: {fault.message}", err=True)
+        fail(f"{name}: refused, {len(published)} fault(s); nothing was changed")
+    policies = [
+        (p.name, p.version, msgspec.json.encode(p)) for p in site_files.new_policies(previous, published)
+    ]
+    return await store.publish_site(site_files.to_json(published), policies, now)
+
+
+@site.command("dump")
+@_FILE
+@_config
+def site_dump(file: Path, config: Path | None) -> None:
+    """Write the published site to FILE ("-" for standard output)."""
+    text = run(_dump(settings_of(config)))
+    if str(file) == "-":
+        click.echo(text, nl=False)
+    else:
+        file.write_text(text, encoding="utf-8")
+
+
+async def _dump(settings: Settings) -> str:
+    async with opened(settings) as store:
+        published = await store.site()
+    if published is None:
+        fail("no site has been loaded yet")
+    return site_files.dump(published)
+
+
+@main.group()
+def token() -> None:
+    """Make a new secret for a source, a phone or a program; it is printed once and stored nowhere."""
+
+
+@token.command("source")
+@click.argument("ids", nargs=-1, metavar="ID...")
+@_config
+def token_source(ids: tuple[str, ...], config: Path | None) -> None:
+    """A secret with which source ID posts its signals."""
+    _make(settings_of(config), "source", ids, ())
+
+
+@token.command("phone")
+@click.argument("ids", nargs=-1, metavar="STAFF_ID...")
+@click.option("--all", "everybody", is_flag=True, help="One for every person and desk of the site.")
+@_config
+def token_phone(ids: tuple[str, ...], everybody: bool, config: Path | None) -> None:
+    """A secret with which the phone of STAFF_ID signs in."""
+    _make(settings_of(config), "phone", ids, (), everybody=everybody)
+
+
+@token.command("api")
+@click.argument("name")
+@click.option("--scope", "scopes", multiple=True, type=click.Choice(API_SCOPES), help="May be given again.")
+@_config
+def token_api(name: str, scopes: tuple[str, ...], config: Path | None) -> None:
+    """A secret for another program, with the given scopes (default: alarms:read)."""
+    _make(settings_of(config), "api", (name,), scopes or ("alarms:read",))
+
+
+def _make(
+    settings: Settings, kind: str, ids: tuple[str, ...], scopes: tuple[str, ...], *, everybody: bool = False
+) -> None:
+    made = run(_make_tokens(settings, kind, ids, scopes, everybody))
+    for subject, secret in made:
+        click.echo(secret if len(made) == 1 and not everybody else f"{subject}\t{secret}")
+
+
+async def _make_tokens(
+    settings: Settings, kind: str, ids: tuple[str, ...], scopes: tuple[str, ...], everybody: bool
+) -> list[tuple[str, str]]:
+    async with opened(settings) as store:
+        published = await store.site()
+        known = _known(published, kind)
+        if everybody:
+            ids = tuple(known or ())
+        if not ids:
+            fail(f"token {kind}: expected at least one id")
+        for id in ids:
+            if known is not None and id not in known:
+                fail(f'token {kind}: the site has no {"person or desk" if kind == "phone" else kind} "{id}"')
+        made = [(id, secrets.token_urlsafe(24)) for id in ids]
+        tokens = [Token(digest_of(secret), kind, id, scopes) for id, secret in made]
+        await store.add_tokens(tokens, MonotonicClock().now())
+    return made
+
+
+def _known(published: Site | None, kind: str) -> list[str] | None:
+    if kind == "api":
+        return None
+    if published is None:
+        fail("no site has been loaded yet: alarmhub site load FILE")
+    return list(published.staff if kind == "phone" else published.sources)
