@@ -18,6 +18,7 @@ from aiohttp import hdrs, web
 
 from alarmhub import logs
 from alarmhub.core.kinds import PRIORITY_RANK, RULES, Priority
+from alarmhub.core.wording import error_label
 from alarmhub.logs import Line
 from alarmhub.metrics import CONTENT_TYPE as METRICS_CONTENT_TYPE
 from alarmhub.ports import Desk, Intake, NotStored, Refused, Store, StoreUnavailable, Token
@@ -26,6 +27,7 @@ from alarmhub.web.auth import Gate, forbidden, permit
 from alarmhub.web.problems import Failed, invalid, later
 from alarmhub.web.routes import PHONE, SOURCE, Route, allowed_methods, at
 from alarmhub.web.server import HttpServer, WebSettings, fault, read_body, refusal, reply
+from alarmhub.web.views import language_of
 
 HOSTS_REMEMBERED: Final = 64
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
@@ -263,13 +265,9 @@ class Api:
         if outcome.retry:
             raise later(HTTPStatus.SERVICE_UNAVAILABLE, outcome.error, "the answer was not stored", 2)
         status = _ANSWER_STATUS.get(outcome.error, HTTPStatus.CONFLICT)
-        raise Failed(
-            status,
-            "answer_refused",
-            f"the answer was not taken: {outcome.error}",
-            error=outcome.error,
-            retry=False,
-        )
+        language = language_of(_accepts(request), self._desk.world().site)
+        detail = error_label(outcome.error, language)
+        raise Failed(status, "answer_refused", detail, error=outcome.error, retry=False)
 
     def _staff_of(self, token: Token, named: str | None) -> str:
         """Whose answer it is. A phone answers for its person; an api token names one of the site's."""

@@ -104,7 +104,7 @@ def _clean(text: str) -> str:
     return text[: 2 * SHOWN_CHARS].encode("utf-8", "replace").decode()
 
 
-_AT: Final = re.compile(r" - at `\$(?:\.(?P<path>[^`]*))?(?:[^`]*)`$")
+_AT: Final = re.compile(r" - at `\$(?:\.(?P<path>[^`.\[]*))?(?:[^`]*)`$")
 _MISSING: Final = re.compile(r"^Object missing required field `(?P<field>[^`]+)`")
 _MISMATCH: Final = re.compile(r"^Expected `(?P<expected>.+?)`, got `(?P<got>[^`]+)`")
 _LENGTH: Final = re.compile(r"^Expected `str` of length (?P<op>[<>]=) (?P<n>\d+)")
@@ -113,6 +113,7 @@ _JSON_NAMES: Final = {
     "int": "a whole number",
     "bool": "true or false",
     "object": "an object",
+    "array": "a list",
     "datetime": "RFC 3339 text",
     "null": "null",
 }

@@ -100,13 +100,18 @@ async def read_body(request: web.BaseRequest, within_s: float) -> bytes:
             "send the body without Content-Encoding",
             close=True,
         )
+    content = request.content
+    if content.is_eof():
+        # All of it came with the head: no need to wait, nor for the machinery of waiting.
+        body = content.read_nowait()
+        if len(body) > BODY_BYTES:
+            raise _too_large()
+        return body
     if (request.content_length or 0) > BODY_BYTES:
         raise _too_large()
     if hdrs.EXPECT in headers:
         await _continue(request)
     try:
-        if request.content.is_eof():
-            return await request.read()
         async with asyncio.timeout(within_s):
             return await request.read()
     except TimeoutError:
@@ -199,6 +204,11 @@ class _Connection(web.RequestHandler):
         return refusal(
             Failed(HTTPStatus(status), "malformed", "this is not a valid HTTP request", close=True)
         )
+
+    def cut(self) -> None:
+        """End it now; what was not taken is dropped, for a polite close would wait for it to be taken."""
+        if self.transport is not None:
+            self.transport.abort()
 
     def overdue(self, now: float, settings: WebSettings) -> bool:
         """Whether the caller has used up its time for a head, or for taking an answer."""
@@ -300,4 +310,4 @@ class HttpServer(web.Server):
         for connection in self.connections:
             if isinstance(connection, _Connection) and connection.overdue(now, self._settings):
                 _log.debug(Line.REQUEST_REFUSED, status=0, reason="too_slow")
-                connection.force_close()
+                connection.cut()

@@ -13,6 +13,7 @@ import msgspec
 from alarmhub.core.alarm import Alarm, Phase
 from alarmhub.core.reasons import Reason
 from alarmhub.core.site import Site
+from alarmhub.core.wording import plain, type_label
 from alarmhub.ports import TimelineEntry
 from alarmhub.web.wire import AcceptedBy, AlarmOut, ReasonOut, TimelineOut, moment
 
@@ -30,11 +31,7 @@ def language_of(accept: str, site: Site) -> str:
 
 def shown(alarm: Alarm, site: Site, language: str) -> AlarmOut:
     """One alarm for a caller."""
-    type_ = site.types.get(alarm.type)
     place = site.places.get(alarm.place)
-    label = "" if type_ is None else type_.label
-    if type_ is not None and language == "en" and type_.label_en:
-        label = type_.label_en
     ringing = alarm.phase in (Phase.RINGING, Phase.PARTLY_ACCEPTED)
     return AlarmOut(
         id=alarm.id,
@@ -43,7 +40,7 @@ def shown(alarm: Alarm, site: Site, language: str) -> AlarmOut:
         flags=alarm.flags,
         kind=alarm.kind,
         type=alarm.type,
-        type_label=label or alarm.type,
+        type_label=type_label(alarm.type, language, site),
         priority=alarm.priority,
         place=alarm.place,
         place_label=alarm.place if place is None else place.label,
@@ -99,4 +96,4 @@ def _reasons(entry: TimelineEntry) -> list[Reason]:
 
 
 def _reason(reason: Reason, site: Site, language: str) -> ReasonOut:
-    return ReasonOut(code=reason.code, facts=reason.facts, text=reason.code)
+    return ReasonOut(code=reason.code, facts=reason.facts, text=plain(reason, language, site))

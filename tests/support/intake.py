@@ -228,7 +228,7 @@ class Intake:
                 type=type,
                 phase=alarm.phase,
                 body={},
-                reasons=[{"code": "raised", "facts": {"unit": alarm.unit}}],
+                reasons=[{"code": "accepted", "facts": {"staff": "anna", "late": False}}],
                 roster="r1",
             )
         )

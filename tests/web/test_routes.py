@@ -1,0 +1,108 @@
+"""What exists, and the matrix of who may use it, tried over real HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from alarmhub.web.routes import ROUTES, SCOPES, Route, allowed_methods, at
+from tests.support.intake import BED
+from tests.support.web import Caller, Hub, running
+
+NOBODY = "nobody"
+SOURCE = "source"
+PHONE = "phone"
+ALL_SCOPES = "api with every scope"
+OWN_SCOPE = "api with the route's scope"
+OTHER_SCOPES = "api with every other scope"
+WRONG = "a wrong secret"
+CALLERS = (NOBODY, WRONG, SOURCE, PHONE, OTHER_SCOPES, OWN_SCOPE, ALL_SCOPES)
+
+# What each caller gets, in the order of CALLERS. A route without a row fails the test.
+MATRIX: dict[str, tuple[int, ...]] = {
+    #              nobody wrong source phone others own all
+    "postSignal": (401, 401, 201, 403, 403, 201, 201),
+    "listAlarms": (401, 401, 200, 200, 403, 200, 200),
+    "getAlarm": (401, 401, 200, 200, 403, 200, 200),
+    "postAnswer": (401, 401, 403, 200, 403, 200, 200),
+    "getOpenapi": (200, 200, 200, 200, 200, 200, 200),
+    "getHealth": (200, 200, 200, 200, 200, 200, 200),
+    "getReady": (200, 200, 200, 200, 200, 200, 200),
+    "getMetrics": (401, 401, 403, 403, 403, 200, 200),
+}
+
+
+def body_for(route: Route, caller: str) -> dict[str, Any] | None:
+    """A body that is in order for this caller."""
+    by_api = caller.startswith("api")
+    if route.name == "postSignal":
+        signal = {"ref": caller, "event": "start", "place": BED, "kind": "patient_call"}
+        return signal | ({"source": "plant"} if by_api else {})
+    if route.name == "postAnswer":
+        return {"answer": "accept", "rev": 1, "req": caller} | ({"staff": "anna"} if by_api else {})
+    return None
+
+
+def secret_for(hub: Hub, route: Route, caller: str) -> str | None:
+    """A secret of the caller, admitted."""
+    if caller == NOBODY:
+        return None
+    if caller == WRONG:
+        return "not-a-secret-of-anybody"
+    if caller == SOURCE:
+        return hub.shelf.admit("a-source", "source", "plant")
+    if caller == PHONE:
+        return hub.shelf.admit("a-phone", "phone", "anna")
+    scopes = {ALL_SCOPES: set(SCOPES), OWN_SCOPE: {route.scope}, OTHER_SCOPES: set(SCOPES) - {route.scope}}[
+        caller
+    ]
+    return hub.shelf.admit(caller, "api", "board", *scopes)
+
+
+async def tried(hub: Hub, call: Caller, route: Route, caller: str) -> int:
+    """The status this caller gets there, with everything else in order."""
+    opened = await call.post(ref="theirs", event="start", place=BED, kind="patient_call")
+    path = route.path.replace("{id}", opened.body["alarm"])
+    secret = secret_for(hub, route, caller)
+    return (await call(route.method, path, secret=secret, json=body_for(route, caller))).status
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+async def test_every_kind_of_caller_gets_what_the_matrix_says(route: Route) -> None:
+    """Authorisation is decided here, on the server, for each route and each kind of secret."""
+    assert route.name in MATRIX, "a new route needs its row in MATRIX"
+    async with running(local_metrics=False) as (hub, call):
+        got = tuple([await tried(hub, call, route, caller) for caller in CALLERS])
+    assert dict(zip(CALLERS, got, strict=True)) == dict(zip(CALLERS, MATRIX[route.name], strict=True))
+
+
+def test_the_matrix_has_no_row_too_many() -> None:
+    """Rows of routes that are gone go too."""
+    assert set(MATRIX) == {route.name for route in ROUTES}
+
+
+def test_every_scope_opens_something_and_every_route_has_a_known_one() -> None:
+    """No scope without a use, none that is not explained."""
+    assert {route.scope for route in ROUTES if route.kinds} == set(SCOPES)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_every_route_is_found_at_its_path(route: Route) -> None:
+    """The path finds the operation, with the id in it."""
+    found = at(route.path.replace("{id}", "some-id"))
+    assert found is not None
+    assert found[0][route.method] is route
+    assert found[1] == ("some-id" if "{id}" in route.path else "")
+
+
+@pytest.mark.parametrize("path", ["", "/", "/api/v1", "/api/v1/signals/", "/api/v1/alarm", "/metricsx"])
+def test_there_is_nothing_elsewhere(path: str) -> None:
+    """Only what the table says exists."""
+    assert at(path) is None
+
+
+def test_allow_names_the_methods_and_head_beside_get() -> None:
+    """RFC 9110 section 15.5.6."""
+    assert allowed_methods(at("/healthz")[0]) == "GET, HEAD"  # type: ignore[index]
+    assert allowed_methods(at("/api/v1/signals")[0]) == "POST"  # type: ignore[index]
