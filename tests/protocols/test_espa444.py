@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.codec import StreamCodec
@@ -704,7 +704,6 @@ pieces = st.lists(
 
 
 @given(data=pieces, cuts=st.lists(st.integers(0, 10_000), max_size=12), mode=st.sampled_from(MODES))
-@settings(max_examples=150, deadline=None)
 def test_any_split_of_the_bytes_gives_the_same(data: bytes, cuts: list[int], mode: LinkMode) -> None:
     """Packets mean nothing: whole, cut anywhere, or byte by byte."""
     whole = outcome(data, [], mode)
@@ -724,7 +723,6 @@ def test_all_recorded_bytes_in_any_split() -> None:
     mode=st.sampled_from(MODES),
     answers=st.sampled_from(["accept", "busy", "invalid", "hold"]),
 )
-@settings(max_examples=150, deadline=None)
 def test_garbage_never_raises_and_the_line_recovers(
     data: list[bytes], waits: list[int], mode: LinkMode, answers: str
 ) -> None:
