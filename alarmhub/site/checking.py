@@ -9,6 +9,7 @@ import tomllib
 from typing import Any
 
 from alarmhub.core.site import Site
+from alarmhub.inbound.mapping import sample_mismatch
 from alarmhub.site.entries import FileEntry, read
 from alarmhub.site.faults import Fault, Faults
 from alarmhub.site.people import (
@@ -20,7 +21,7 @@ from alarmhub.site.people import (
     compile_units,
 )
 from alarmhub.site.places import compile_places
-from alarmhub.site.reading import Reading
+from alarmhub.site.reading import Reading, numbered
 from alarmhub.site.rules import FIRST_VERSION, compile_policies, compile_types
 from alarmhub.site.sources import compile_sources
 
@@ -79,4 +80,17 @@ def _compile(file: FileEntry, raw: dict[str, Any], faults: Faults) -> Site:
         sources=compile_sources(reading),
         extra=file.extra,
     )
+    _check_samples(site, reading)
     return site
+
+
+def _check_samples(site: Site, reading: Reading) -> None:
+    """Run every sample telegram through the live mapping, but for sources whose rules are faulty already."""
+    for path, entry in numbered("source", reading.file.source):
+        if any(fault.path.startswith(f"{path}.") for fault in reading.faults.found):
+            continue
+        source = site.sources[entry.id]
+        for index, sample in enumerate(source.samples):
+            wrong = sample_mismatch(sample, source, site)
+            if wrong is not None:
+                reading.faults.add(f"{path}.samples[{index}]", f'"{sample.address} {sample.text}": {wrong}')

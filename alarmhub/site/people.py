@@ -37,6 +37,7 @@ def compile_units(reading: Reading) -> None:
 def compile_last_resorts(reading: Reading) -> None:
     """Give every unit its last resort, or say which unit has none outside itself."""
     done: set[str] = set()
+    duties_known = not any(fault.path.startswith("duty[") for fault in reading.faults.found)
     for path, entry in numbered("unit", reading.file.unit):
         if entry.id in done:
             continue
@@ -48,7 +49,7 @@ def compile_last_resorts(reading: Reading) -> None:
             reading.faults.add(
                 f"{path}.last_resort", "is missing: name a person, desk or role outside the unit"
             )
-        elif targets and not any(outside(target, unit, reading) for target in targets):
+        elif duties_known and targets and not any(outside(target, unit, reading) for target in targets):
             reading.faults.add(
                 f"{path}.last_resort",
                 "names nobody outside the unit's own duty list: a lone nurse would be her own last resort",

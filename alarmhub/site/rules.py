@@ -71,8 +71,9 @@ def compile_policies(reading: Reading) -> tuple[dict[str, Policy], tuple[PolicyR
     for path, entry in numbered("policy", reading.file.policy):
         if entry.name.startswith(DEFAULT_PREFIX):
             reading.faults.add(f"{path}.name", f'names under "{DEFAULT_PREFIX}" are the built-in policies')
-        if entry.name in policies:
+        elif entry.name in policies:
             reading.faults.add(f"{path}.name", f'"{entry.name}" is there twice')
+        if entry.name in policies:
             continue
         kind = _kind(entry, path, reading)
         _check_selection(entry, kind, path, reading)
