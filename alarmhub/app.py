@@ -219,8 +219,9 @@ class App:
         except OSError as exc:
             _log.warning(Line.REQUEST_REFUSED, reason=str(exc))
             return
-        token = Token(digest_of(secret.reveal()), "api", "local", LOCAL_SCOPES)
-        await self.store.add_tokens([token], self.clock.now())
+        digest = digest_of(secret.reveal())
+        if await self.store.token(digest) is None:
+            await self.store.add_tokens([Token(digest, "api", "local", LOCAL_SCOPES)], self.clock.now())
 
     async def _doors(self) -> None:
         phones, api = self.settings.phones, self.settings.api
