@@ -78,12 +78,16 @@ class DatabaseServer:
             raise ValueError(f"bad database name {name!r}")
         self.run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         self.run(f"CREATE DATABASE {name}")
+        return self.dsn(name)
+
+    def dsn(self, name: str) -> str:
+        """Where database `name` is reached."""
         return self._server.get_uri(name)
 
-    def run(self, command: str) -> str:
+    def run(self, command: str, database: str = "postgres") -> str:
         """One SQL command through psql, as its own transaction; returns psql's output."""
         arguments = [str(self.programs / "psql"), "-X", "-v", "ON_ERROR_STOP=1", "-At", "-d"]
-        arguments += [self._server.get_uri(), "-c", command]
+        arguments += [self.dsn(database), "-c", command]
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode:
             raise DatabaseFault(f"{command.split()[0]}: {done.stderr.strip()}")

@@ -80,6 +80,7 @@ class Round:
         self.sender = Sender(self.reactor, target.host, target.http_port, target.source_secret)
         secrets = target.phone_secrets[:phones]
         self.crowd = Crowd(self.reactor, target.host, target.phone_port, secrets, self.ledger, answers)
+        self.drain_within_s = DRAIN_WITHIN_S
         self._plan: list[Press] = []
         self._next = 0
         self._start_ns = 0
@@ -122,7 +123,7 @@ class Round:
             before = machine.usage(self.target.pid, self.target.postmaster_pid)
             self.reactor.run_for(max(0.0, (self._warm_ns - now_ns()) / 1e9 + seconds))
             after = machine.usage(self.target.pid, self.target.postmaster_pid)
-            self.reactor.run_until(self._settled, DRAIN_WITHIN_S, every_s=0.05)
+            self.reactor.run_until(self._settled, self.drain_within_s, every_s=0.05)
             if between is not None:
                 between()
             outcome = Outcome(self.target.name, seconds, self.ledger, after.since(before))
@@ -131,7 +132,7 @@ class Round:
         finally:
             gc.enable()
             gc.unfreeze()
-        self._judge(outcome, require_all)
+        self.judge(outcome, require_all)
         return outcome
 
     def finish(self, other: Round) -> None:
@@ -233,7 +234,8 @@ class Round:
         asked = sum(1 for one in self.ledger.entries.values() if one.ended)
         outcome.not_ended = asked - self.ledger.counts["ended"]
 
-    def _judge(self, outcome: Outcome, require_all: bool) -> None:
+    def judge(self, outcome: Outcome, require_all: bool) -> None:
+        """Writes into `outcome.faults` whatever makes this round unusable."""
         ledger, faults = self.ledger, outcome.faults
         lag = ledger.self_lag.quantile_ms(0.99) if ledger.self_lag.count >= 1000 else ledger.self_lag.max_ms
         if lag is not None and lag > SELF_LAG_LIMIT_MS:
