@@ -1,0 +1,28 @@
+"""Sources: rules that compile, places that exist, samples that map as they say."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.site_file import assert_one_fault
+
+SAMPLE = "source[0].samples[0]"
+
+CASES = [
+    ('fallback_unit = "201"', 'fallback_unit = "209"', "source[0].fallback_unit", 'no unit "209"'),
+    ("address = '^2010$'", "address = '^20(10$'", "source[0].rules[0].address", "no regular expression"),
+    ("{room}/wc", "{rum}/wc", "source[0].rules[0].place", '"{rum}" is no group'),
+    ('place = "201/{room}/wc"', 'place = "201/9"', "source[0].rules[0].place", 'no place "201/9"'),
+    ('type = "wc" }', 'type = "wc", priority = "low" }', "source[0].rules[0].priority", "below the floor"),
+    ('type = "wc" }', 'type = "wc", kind = "door" }', "source[0].rules[0].kind", "is toilet_call"),
+    ('place = "201/2/1"', 'place = "201/3/1"', SAMPLE, "place is f/201/2/1, expected f/201/3/1"),
+    ('priority = "low" }', 'priority = "medium" }', SAMPLE, "priority is low, expected medium"),
+    ('text = "Sal 2 plats 1"', 'text = "AKUT Sal 2 plats 1"', SAMPLE, "priority is high"),
+    ('priority = "low" }', 'priority = "information" }', "source[0].samples[0].priority", "below the floor"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "path", "message"), CASES, ids=[f"{c[2]}: {c[3]}" for c in CASES])
+def test_a_source_that_would_map_wrong_is_refused(old: str, new: str, path: str, message: str) -> None:
+    """Bad patterns, unknown groups and places, priorities below the floor, samples that map otherwise."""
+    assert_one_fault(old, new, path, message)
