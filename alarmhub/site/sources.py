@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from alarmhub.core.signalling import HUB_SOURCE
 from alarmhub.core.site import MappingRule, Sample, SourceRules
 from alarmhub.site.entries import RuleEntry, SampleEntry, SourceEntry
 from alarmhub.site.reading import Reading, numbered
@@ -24,6 +25,8 @@ def compile_sources(reading: Reading) -> dict[str, SourceRules]:
         if entry.id in sources:
             reading.faults.add(f"{path}.id", f'"{entry.id}" is there twice')
             continue
+        if entry.id == HUB_SOURCE:
+            reading.faults.add(f"{path}.id", f'"{HUB_SOURCE}" is the hub itself')
         reading.known("unit", entry.fallback_unit, f"{path}.fallback_unit")
         for index, unit in enumerate(entry.units):
             reading.known("unit", unit, f"{path}.units[{index}]")

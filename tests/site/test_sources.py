@@ -9,6 +9,7 @@ from tests.support.site_file import assert_one_fault
 SAMPLE = "source[0].samples[0]"
 
 CASES = [
+    ('id = "plant"', 'id = "hub"', "source[0].id", "the hub itself"),
     ('fallback_unit = "201"', 'fallback_unit = "209"', "source[0].fallback_unit", 'no unit "209"'),
     ("address = '^2010$'", "address = '^20(10$'", "source[0].rules[0].address", "no regular expression"),
     ("{room}/wc", "{rum}/wc", "source[0].rules[0].place", '"{rum}" is no group'),
