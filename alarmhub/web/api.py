@@ -248,7 +248,7 @@ class Api:
                 req=taken.req,
                 alarm=alarm,
                 answer=taken.answer,
-                rev=taken.rev,
+                rev=int(taken.rev),
                 reason=wire.cleaned(taken.reason),
                 via="phone" if caller.kind == PHONE else "api",
             )
@@ -343,7 +343,7 @@ def _is_our_host(host: str, ours: tuple[str, ...]) -> bool:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return False
-    if name == "localhost" or name in ours:
+    if name == "localhost" or name in map(str.lower, ours):
         return True
     try:
         ipaddress.ip_address(name)

@@ -65,6 +65,7 @@ class _Operation(Struct, frozen=True):
     refusals: tuple[int, ...] = ()
     body: Any = None
     parameters: tuple[dict[str, Any], ...] = ()
+    leads_to: tuple[str, ...] = ()  # operations that take the `alarm` of its answer as their id
 
 
 def _query(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +85,10 @@ _ALARM_ID: Final = {
 
 _OPERATIONS: Final[dict[str, _Operation]] = {
     "postSignal": _Operation(
-        {200: (wire.SignalOut, wire.NoAlarm), 201: (wire.SignalOut,)}, (*_BODY, 422, 429, 503), wire.SignalIn
+        {200: (wire.SignalOut, wire.NoAlarm), 201: (wire.SignalOut,)},
+        (*_BODY, 422, 429, 503),
+        wire.SignalIn,
+        leads_to=("getAlarm", "postAnswer"),
     ),
     "listAlarms": _Operation(
         {200: (wire.AlarmPage,)},
@@ -154,6 +158,11 @@ def _described(route: Route, schema_of: dict[str, dict[str, Any]]) -> dict[str, 
         str(status): _answer(status, [schema_of[repr(t)] for t in types], route)
         for status, types in operation.answers.items()
     }
+    for status in operation.leads_to and operation.answers:
+        responses[str(status)]["links"] = {
+            name: {"operationId": name, "parameters": {"id": "$response.body#/alarm"}}
+            for name in operation.leads_to
+        }
     responses |= {str(status): _refusal(status, schema_of[repr(Problem)]) for status in sorted(refusals)}
     described: dict[str, Any] = {
         "operationId": route.name,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import unicodedata
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -24,6 +23,7 @@ TEXT_CHARS: Final = 160
 ID_CHARS: Final = 64
 REF_CHARS: Final = 128
 PLACE_CHARS: Final = 256
+REV_MAX: Final = 2**31 - 1
 
 # PostgreSQL cannot store NUL in JSON text, and no honest source sends one.
 _NO_NUL: Final = r"^[^\x00]*$"
@@ -132,7 +132,17 @@ class AnswerIn(Struct, frozen=True, kw_only=True):
     """A person's answer to an alarm."""
 
     answer: Answer
-    rev: Annotated[int, Meta(ge=0, le=2**53, description="The revision the person saw.")]
+    # Not int: in JSON Schema 3.0 is an integer, and some encoders write it so.
+    rev: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=REV_MAX,
+            multiple_of=1,
+            description="The revision the person saw.",
+            extra_json_schema={"type": "integer"},
+        ),
+    ]
     req: Annotated[Name, Meta(description="The caller's id of this answer; a repeat gets the same result.")]
     reason: Text = ""
     staff: Annotated[
@@ -243,11 +253,12 @@ class Health(Struct, frozen=True, kw_only=True):
 _DECODE_SIGNAL: Final[msgspec.json.Decoder[SignalIn]] = msgspec.json.Decoder(SignalIn)
 _DECODE_ANSWER: Final = msgspec.json.Decoder(AnswerIn)
 
-CHOICES: Final[dict[str, type[StrEnum] | tuple[str, ...]]] = {
-    "event": tuple(e.value for e in _EVENTS.values()),
-    "kind": Kind,
-    "priority": Priority,
-    "answer": Answer,
+_EXPECTED: Final = {
+    "event": "one of " + ", ".join(_EVENTS.values()),
+    "kind": "one of " + ", ".join(Kind),
+    "priority": "one of " + ", ".join(Priority),
+    "answer": "one of " + ", ".join(Answer),
+    "rev": f"a whole number from 0 to {REV_MAX}",
 }
 
 
@@ -308,7 +319,7 @@ def moment(at_ms: int) -> datetime:
 def _refusal(body: bytes, error: Exception) -> Failed:
     """The 400 for a body that could not be decoded."""
     if isinstance(error, msgspec.ValidationError):
-        return explained(error, CHOICES)
+        return explained(error, _EXPECTED)
     if isinstance(error, UnicodeDecodeError):
         return malformed("the body is not UTF-8")
     if isinstance(error, RecursionError):

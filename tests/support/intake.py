@@ -89,6 +89,14 @@ class Intake:
         self.entries: dict[str, list[TimelineEntry]] = {}
         self._answered: dict[tuple[str, str], Any] = {}
 
+    def forget(self) -> None:
+        """As new: no alarm was ever raised."""
+        self.taken.clear()
+        self.answers.clear()
+        self.alarms.clear()
+        self.entries.clear()
+        self._answered.clear()
+
     # Intake
 
     async def signal(self, signal: Signal) -> SignalOutcome:

@@ -328,7 +328,7 @@ async def test_an_unknown_host_is_turned_away(host: str) -> None:
 )
 async def test_our_own_names_and_plain_addresses_are_served(host: str) -> None:
     """Localhost, any address, and the names of the settings."""
-    async with running(hosts=("hub.region.example",)) as (_, call):
+    async with running(hosts=("HUB.region.example",)) as (_, call):
         assert (await call("GET", "/healthz", headers={"Host": host})).status == 200
 
 
