@@ -243,8 +243,14 @@ class App:
         self._stack.push_async_callback(self.gateway.stop)
         self.api = Api(
             intake=self.engine, desk=self.engine, store=self.store, metrics_render=self.metrics.render,
-            settings=WebSettings(host=api.host, port=api.port), ready=self._ready,
+            settings=WebSettings(
+                host=api.host, port=api.port, body_limit=api.body_limit, connections=api.connections,
+                hosts=api.hosts, origins=api.origins, local_metrics=api.local_metrics,
+            ),
+            ready=self._ready,
+            on_refused=lambda reason: self.metrics.refusals.labels("api", reason).inc(),
         )  # fmt: skip
+        self.engine.on_tokens.append(self.api.tokens_changed)
         await self.api.start()
         self._stack.push_async_callback(self.api.stop)
         await self.lines.start(self.engine)

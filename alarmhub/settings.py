@@ -79,11 +79,15 @@ class DatabaseSettings(Struct, frozen=True):
 
 
 class ApiSettings(Struct, frozen=True):
-    """`[api]`: HTTP for sources, pages and programs."""
+    """`[api]`: HTTP for sources, pages and programs. `hosts`, `origins`: see the example file."""
 
     host: str = "127.0.0.1"
     port: Port = 8080
     body_limit: Annotated[int, Meta(ge=1024, le=1_048_576)] = 65_536  # bytes
+    connections: Annotated[int, Meta(ge=1, le=100_000)] = 2000
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    local_metrics: bool = True
 
 
 class PhoneSettings(Struct, frozen=True):

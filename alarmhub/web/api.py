@@ -30,6 +30,7 @@ from alarmhub.web.server import HttpServer, WebSettings, fault, read_body, refus
 from alarmhub.web.views import language_of
 
 HOSTS_REMEMBERED: Final = 64
+RETRY_AFTER_S: Final = 2
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 _FORWARDED: Final = ("Forwarded", "X-Forwarded-For")
 
@@ -50,7 +51,8 @@ class Api:
     """The hub's HTTP server.
 
     `metrics_render` gives the text of /metrics. `ready` gives "" while this hub is the active one, else why
-    not, in plain words. Make it inside a running event loop; `start`, then `stop`.
+    not, in plain words. `on_refused` hears the name of every refusal (a closed list). Make it inside a
+    running event loop; `start`, then `stop`.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Api:
         metrics_render: Callable[[], bytes],
         settings: WebSettings,
         ready: Callable[[], str],
+        on_refused: Callable[[str], None] | None = None,
     ) -> None:
         self._intake = intake
         self._desk = desk
@@ -69,6 +72,7 @@ class Api:
         self._metrics_render = metrics_render
         self._settings = settings
         self._ready = ready
+        self._on_refused = on_refused
         self._gate = Gate(store)
         self._server = HttpServer(self._handle, settings)
         self._stopping = False
@@ -107,21 +111,21 @@ class Api:
         """One request to one answer; nothing that goes wrong leaves as anything but a problem."""
         try:
             return await self._dispatch(request)
-        except Failed as failed:
-            _log.debug(Line.REQUEST_REFUSED, status=int(failed.status), reason=failed.args[0])
-            return refusal(failed)
+        except Failed as error:
+            failed = error
         except (NotStored, StoreUnavailable) as error:
-            wait_s = error.retry_after_s if isinstance(error, NotStored) else 2
-            return refusal(
-                later(
-                    HTTPStatus.SERVICE_UNAVAILABLE, "not_stored", "this cannot be stored or read now", wait_s
-                )
-            )
+            wait_s = error.retry_after_s if isinstance(error, NotStored) else RETRY_AFTER_S
+            failed = _not_stored(wait_s)
         except ConnectionError:
             raise  # the caller has gone
         except Exception as error:  # noqa: BLE001  the caller gets 500, the log the exception
             _log.error(Line.REQUEST_FAILED, exc=error)
-            return refusal(fault())
+            failed = fault()
+        name = failed.args[0]
+        _log.debug(Line.REQUEST_REFUSED, status=int(failed.status), reason=name)
+        if self._on_refused is not None:
+            self._on_refused(name)
+        return refusal(failed)
 
     async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
         self._check_host(request)
@@ -171,7 +175,7 @@ class Api:
     async def _post_signal(
         self, request: web.BaseRequest, token: Token | None, _alarm: str
     ) -> web.StreamResponse:
-        taken = wire.read_signal(await read_body(request, self._settings.body_within_s))
+        taken = wire.read_signal(await read_body(request, self._settings))
         signal = wire.signal_of(taken, self._source_of(_known(token), taken.source))
         try:
             outcome = await self._intake.signal(signal)
@@ -237,7 +241,7 @@ class Api:
         self, request: web.BaseRequest, token: Token | None, alarm: str
     ) -> web.StreamResponse:
         alarm = _checked(alarm)
-        taken = wire.read_answer(await read_body(request, self._settings.body_within_s))
+        taken = wire.read_answer(await read_body(request, self._settings))
         caller = _known(token)
         staff = self._staff_of(caller, taken.staff)
         try:
@@ -263,7 +267,7 @@ class Api:
         if outcome.ok:
             return reply(_encode(wire.AnswerOut(note=outcome.error or msgspec.UNSET)))
         if outcome.retry:
-            raise later(HTTPStatus.SERVICE_UNAVAILABLE, outcome.error, "the answer was not stored", 2)
+            raise _not_stored(RETRY_AFTER_S)
         status = _ANSWER_STATUS.get(outcome.error, HTTPStatus.CONFLICT)
         language = language_of(_accepts(request), self._desk.world().site)
         detail = error_label(outcome.error, language)
@@ -298,7 +302,7 @@ class Api:
         if not why and not self._desk.storing:
             why = "the database takes no writes"
         if why:
-            raise later(HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", why, 2)
+            raise later(HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", why, RETRY_AFTER_S)
         return reply(_encode(wire.Health(status="ok")))
 
     async def _get_metrics(
@@ -307,6 +311,16 @@ class Api:
         response = reply(self._metrics_render())
         response.headers[hdrs.CONTENT_TYPE] = METRICS_CONTENT_TYPE
         return response
+
+
+def _not_stored(wait_s: int) -> Failed:
+    return later(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "not_stored",
+        "this cannot be stored or read now",
+        wait_s,
+        error="not_stored",
+    )
 
 
 def _known(token: Token | None) -> Token:

@@ -85,9 +85,13 @@ def malformed(detail: str) -> Failed:
     return Failed(HTTPStatus.BAD_REQUEST, "malformed", detail, expected="a JSON object in UTF-8")
 
 
-def later(status: HTTPStatus, name: str, detail: str, retry_after_s: int) -> Failed:
+def later(
+    status: HTTPStatus, name: str, detail: str, retry_after_s: int, *, error: str | None = None
+) -> Failed:
     """429 or 503: try again after so many seconds."""
-    return Failed(status, name, detail, retry=True, headers={"Retry-After": str(max(1, retry_after_s))})
+    return Failed(
+        status, name, detail, error=error, retry=True, headers={"Retry-After": str(max(1, retry_after_s))}
+    )
 
 
 _ENCODER: Final = msgspec.json.Encoder()

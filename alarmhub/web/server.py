@@ -26,7 +26,6 @@ from alarmhub import logs
 from alarmhub.logs import Line
 from alarmhub.web.problems import PROBLEM_JSON, Failed, encoded, malformed
 
-BODY_BYTES: Final = 64 * 1024
 LINE_BYTES: Final = 8190
 HEADERS: Final = 64
 LINGER_S: Final = 3.0
@@ -64,6 +63,7 @@ class WebSettings(Struct, frozen=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: int = 8080
+    body_limit: int = 64 * 1024  # bytes
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     connections: int = 2000
@@ -88,7 +88,7 @@ def refusal(failed: Failed) -> web.Response:
     return response
 
 
-async def read_body(request: web.BaseRequest, within_s: float) -> bytes:
+async def read_body(request: web.BaseRequest, settings: WebSettings) -> bytes:
     """The whole JSON body. Raises Failed: 408, 413, 415, 400 for a body that breaks off."""
     headers = request.headers
     if headers.get(hdrs.CONTENT_TYPE) != "application/json":
@@ -104,31 +104,30 @@ async def read_body(request: web.BaseRequest, within_s: float) -> bytes:
     if content.is_eof():
         # All of it came with the head: no need to wait, nor for the machinery of waiting.
         body = content.read_nowait()
-        if len(body) > BODY_BYTES:
-            raise _too_large()
+        if len(body) > settings.body_limit:
+            raise _too_large(settings)
         return body
-    if (request.content_length or 0) > BODY_BYTES:
-        raise _too_large()
+    if (request.content_length or 0) > settings.body_limit:
+        raise _too_large(settings)
     if hdrs.EXPECT in headers:
         await _continue(request)
     try:
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout(settings.body_within_s):
             return await request.read()
     except TimeoutError:
-        raise Failed(
-            HTTPStatus.REQUEST_TIMEOUT, "slow", f"the body did not arrive within {within_s:g} s", close=True
-        ) from None
+        late = f"the body did not arrive within {settings.body_within_s:g} s"
+        raise Failed(HTTPStatus.REQUEST_TIMEOUT, "slow", late, close=True) from None
     except web.HTTPRequestEntityTooLarge:
-        raise _too_large() from None
+        raise _too_large(settings) from None
     except web.RequestPayloadError:
         raise malformed("the body broke off or its framing is wrong") from None
 
 
-def _too_large() -> Failed:
+def _too_large(settings: WebSettings) -> Failed:
     return Failed(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "too_large",
-        f"the body is larger than {BODY_BYTES} bytes",
+        f"the body is larger than {settings.body_limit} bytes",
         close=True,
     )
 
@@ -290,7 +289,7 @@ class HttpServer(web.Server):
         task: asyncio.Task[None],
     ) -> web.BaseRequest:
         return web.BaseRequest(
-            message, payload, protocol, writer, task, self._loop, client_max_size=BODY_BYTES
+            message, payload, protocol, writer, task, self._loop, client_max_size=self._settings.body_limit
         )
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:

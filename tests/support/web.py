@@ -67,6 +67,7 @@ class Hub:
         self.intake = Intake()
         self.shelf = Shelf(self.intake)
         self.not_ready = ""
+        self.refusals: list[str] = []
         self.settings = WebSettings(port=0, **settings)
         self.shelf.admit(PLANT, "source", "plant")
         self.shelf.admit(OTHER, "source", "other")
@@ -79,6 +80,7 @@ class Hub:
             metrics_render=lambda: b"alarmhub_alarms 0\n",
             settings=self.settings,
             ready=lambda: self.not_ready,
+            on_refused=self.refusals.append,
         )
 
     @property

@@ -165,6 +165,17 @@ async def test_a_wrong_member_is_named_over_http() -> None:
     assert not hub.intake.taken
 
 
+async def test_refusals_are_counted_by_name() -> None:
+    """Each refusal once, by a name from a closed list; what is taken counts as none."""
+    async with running() as (hub, call):
+        await call.post(**START)
+        await call.post("wrong", **START)
+        await call.post(**START | {"text": 3})
+        hub.intake.refuse = NotStored("database")
+        await call.post(**START)
+    assert hub.refusals == ["unauthorized", "invalid", "not_stored"]
+
+
 # Answers
 
 

@@ -99,6 +99,14 @@ async def test_a_megabyte_is_refused_and_the_caller_can_read_why() -> None:
         await still_serves(hub)
 
 
+async def test_the_limit_of_the_body_is_a_setting() -> None:
+    """One byte less passes."""
+    for limit, status in ((len(SIGNAL), 201), (len(SIGNAL) - 1, 413)):
+        async with running(body_limit=limit) as (hub, _), line_to(hub) as line:
+            await line.say(head(len(SIGNAL)) + SIGNAL)
+            assert (await line.answer())[0] == status
+
+
 async def test_a_chunked_body_is_counted_as_it_comes() -> None:
     """No length is said, the bytes count: 413."""
     async with running() as (hub, _), line_to(hub) as line:
@@ -164,7 +172,7 @@ async def test_a_caller_that_hangs_up_after_asking_cancels_nothing() -> None:
         async with line_to(hub) as line:
             await line.say(head(len(SIGNAL)) + SIGNAL)
             await until(lambda: hub.api._server.connections, "the connection")
-        await until(lambda: not hub.api._server.has_room() or True)
+        await until(lambda: not hub.api._server.connections[0].transport, "the hub to notice")
         go.set()
         async with asyncio.timeout(5):
             await done.wait()
