@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from enum import IntEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from msgspec import Struct
 from websockets.frames import Frame, Opcode
@@ -66,10 +66,6 @@ class Owner(Protocol):
 
     def opened(self, connection: Connection) -> bytes | None:
         """A TCP connection came in. An HTTP response refuses it."""
-        ...
-
-    def upgraded(self, connection: Connection) -> None:
-        """The handshake is over."""
         ...
 
     def received(self, connection: Connection, payload: bytes) -> None:
@@ -128,8 +124,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """TCP is up. Refusals are answered before anything is read."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are no subclass of asyncio's, only the same in all that matters.
+        self._transport = transport = cast(asyncio.Transport, transport)
         address = transport.get_extra_info("peername")
         self.peer = str(address[0]) if isinstance(address, tuple) else ""
         refusal = self._owner.opened(self)
@@ -246,7 +242,6 @@ class Connection(asyncio.Protocol):
             # The request and the parser that read it are 10 times the size of an idle connection.
             self._socket = WebSocket(SERVER, state=OPEN, max_size=self._limits.frame_bytes, logger=_quiet)
         self._enter(Stage.HELLO)
-        self._owner.upgraded(self)
 
     # -- pace -----------------------------------------------------------------------------------
 

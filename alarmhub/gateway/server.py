@@ -40,7 +40,7 @@ SEND_BUFFER_BYTES: Final = 65_536
 AT_ONCE: Final = 200
 """So many phones are written to before the loop may do something else, where nothing is urgent."""
 
-_TOO_MANY = b"HTTP/1.1 %d %s\r\nRetry-After: %d\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_REFUSAL: Final = b"HTTP/1.1 %d %s\r\nRetry-After: %d\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 _log = logs.get("gateway")
 
@@ -67,7 +67,6 @@ class Counters(Struct):
 
     accepted: int = 0
     refused: int = 0
-    replaced: int = 0
     closed_dead: int = 0
     closed_slow: int = 0
     no_hello: int = 0
@@ -237,26 +236,28 @@ class Gateway:
         self._connections.add(connection)
         if self._stopping or len(self._connections) > self._settings.connections_max:
             self.counters.refused += 1
-            return _TOO_MANY % (503, b"Service Unavailable", 5)
+            return _REFUSAL % (503, b"Service Unavailable", 5)
         if not self._pace.allows(connection.peer, self._now()):
             self.counters.refused += 1
-            return _TOO_MANY % (429, b"Too Many Requests", 1)
+            return _REFUSAL % (429, b"Too Many Requests", 1)
         self.counters.accepted += 1
         return None
 
-    def upgraded(self, connection: Connection) -> None:
-        """Nothing to say: the phone speaks first."""
-
     def left(self, connection: Connection) -> None:
         """A connection is over. If a newer one has the seat, this changes nothing."""
-        if connection.close_code == Closing.SLOW_READER:
-            self.counters.closed_slow += 1
         self._screens.left(connection)
         seat = self._seats.leave(connection)
         if seat is None:
             return
         key, code = seat.key, connection.close_code
-        _log.info(Line.PHONE_CLOSED, staff=key.staff, device=key.device, code=code)
+        if code == Closing.SLOW_READER:
+            self.counters.closed_slow += 1
+            _log.warning(
+                Line.PHONE_CLOSED, staff=key.staff, device=key.device, code=code, cause="slow reader"
+            )
+        else:
+            # A network that goes takes thousands along: one line each would hold up the loop.
+            _log.debug(Line.PHONE_CLOSED, staff=key.staff, device=key.device, code=code)
         if not self._stopping:
             # A stop of the hub is nobody's loss: the next process takes all of them for recent.
             now = self._clock.now()

@@ -53,8 +53,8 @@ def shared(alarm: Alarm, site: Site) -> AlarmShared:
         flags=alarm.flags,
         kind=alarm.kind,
         alarm_type=alarm.type,
-        kind_label=kind_label(alarm.kind, site.language),
-        type_label=type_label(alarm.type, site.language, site),
+        kind_label=_capital(kind_label(alarm.kind, site.language)),
+        type_label=_capital(type_label(alarm.type, site.language, site)),
         priority=alarm.priority,
         place=alarm.place,
         place_label=place.label if place is not None else alarm.place,
@@ -88,12 +88,28 @@ def bare(alarm: Alarm, staff: str, at: int) -> tuple[AlarmShared, AlarmPersonal]
     """The least a phone must be shown when rendering fails: that it rings, where, and a way to take it."""
     told = told_of(alarm, staff)
     common = AlarmShared(
-        rev=alarm.rev, id=alarm.id, phase=alarm.phase, flags=alarm.flags, kind=alarm.kind,
-        kind_label=alarm.kind, alarm_type=alarm.type, type_label=alarm.type, priority=alarm.priority,
-        place=alarm.place, place_label=alarm.place, text=alarm.text, source_text=alarm.source_text, count=alarm.count,
-        raised_at=alarm.raised_at, accepted_by=(), next_step_at=None, callback=alarm.callback,
-        drill=alarm.drill, unit=alarm.unit, unit_label=alarm.unit,
-    )  # fmt: skip
+        rev=alarm.rev,
+        id=alarm.id,
+        phase=alarm.phase,
+        flags=alarm.flags,
+        kind=alarm.kind,
+        kind_label=alarm.kind,
+        alarm_type=alarm.type,
+        type_label=alarm.type,
+        priority=alarm.priority,
+        place=alarm.place,
+        place_label=alarm.place,
+        text=alarm.text,
+        source_text=alarm.source_text,
+        count=alarm.count,
+        raised_at=alarm.raised_at,
+        accepted_by=(),
+        next_step_at=None,
+        callback=alarm.callback,
+        drill=alarm.drill,
+        unit=alarm.unit,
+        unit_label=alarm.unit,
+    )
     own = AlarmPersonal(
         why=(), can=("accept",), you="told", rings=told is not None and told.rings, turn=alarm.turn, at=at
     )
@@ -117,6 +133,10 @@ def next_step_at(alarm: Alarm) -> int | None:
             return alarm.remind_at if alarm.remind_at is not None else alarm.lapse_at
         case _:
             return alarm.again_at
+
+
+def _capital(label: str) -> str:
+    return label[:1].upper() + label[1:]
 
 
 def _name(acceptance: Acceptance, site: Site) -> str:

@@ -13,7 +13,12 @@ async def test_a_call_rings_and_is_accepted() -> None:
         anna, bo = await hub.phone("anna"), await hub.phone("bo")
         hub.engine.put(call("a1", "anna", "bo", at=hub.clock.now()))
         shown = await anna.alarm()
-        assert (shown.id, shown.phase, shown.place_label, shown.rings) == ("a1", "ringing", "sal 12 plats 2", True)
+        assert (shown.id, shown.phase, shown.place_label, shown.rings) == (
+            "a1",
+            "ringing",
+            "sal 12 plats 2",
+            True,
+        )
         await bo.alarm()
         await anna.say(type="rang", alarm="a1", rev=1)
         await anna.ask("accept", "a1", 1, "r1")

@@ -12,6 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from alarmhub.gateway.connection import Connection
 from alarmhub.gateway.server import Gateway, GatewaySettings
 from alarmhub.tasks import Crew
 from protocols.phone import SUBPROTOCOL, AlarmFrame, Gone, Result, Synced, ToPhone, Welcome, decode_hub
@@ -70,6 +71,25 @@ class Phone:
         return await self.expect(Gone)
 
 
+class Nobody:
+    """An owner of connections that is never called."""
+
+    def opened(self, connection: Connection) -> bytes | None:
+        raise AssertionError("nobody is called")
+
+    def received(self, connection: Connection, payload: bytes) -> None:
+        raise AssertionError("nobody is called")
+
+    def received_binary(self, connection: Connection) -> None:
+        raise AssertionError("nobody is called")
+
+    def left(self, connection: Connection) -> None:
+        raise AssertionError("nobody is called")
+
+    def closed(self, connection: Connection) -> None:
+        raise AssertionError("nobody is called")
+
+
 class Hub:
     """The gateway with everything it stands on. `tick` lets half a second pass for phones."""
 
@@ -108,9 +128,7 @@ class Hub:
 
 
 @contextlib.asynccontextmanager
-async def running(
-    engine_of: Callable[[ManualClock], Engine] = Engine, **settings: Any
-) -> AsyncIterator[Hub]:
+async def running(engine_of: Callable[[ManualClock], Engine] = Engine, **settings: Any) -> AsyncIterator[Hub]:
     """A gateway on a free port whose half seconds pass only by `tick`."""
     clock = ManualClock()
     engine, tokens, crew = engine_of(clock), Tokens(), Crew("test")

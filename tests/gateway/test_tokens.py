@@ -1,0 +1,92 @@
+"""Whose token it is, remembered; and what happens when nobody can say."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from alarmhub.gateway.tokens import KNOWN_MS, LOOKUPS_AT_ONCE, UNKNOWN_MS, TokenDesk, digest_of
+from alarmhub.ports import StoreUnavailable, Token
+from tests.support.clock import ManualClock
+from tests.support.desk import Tokens
+
+
+def desk() -> tuple[TokenDesk, Tokens, ManualClock]:
+    """A desk over a store that knows Anna."""
+    clock, tokens = ManualClock(), Tokens()
+    tokens.secret("anna")
+    return TokenDesk(tokens, clock.now), tokens, clock
+
+
+ANNA = digest_of("token-anna")
+NOBODY = digest_of("wrong")
+
+
+async def test_a_known_token_is_asked_for_once_a_minute() -> None:
+    """Both sides of the minute."""
+    tokens, source, clock = desk()
+    assert tokens.remembered(ANNA) == (False, None)
+    assert await tokens.staff(ANNA) == "anna"
+    clock.advance((KNOWN_MS - 1) / 1000)
+    assert tokens.remembered(ANNA) == (True, "anna")
+    clock.advance(0.001)
+    assert tokens.remembered(ANNA) == (False, None)
+    assert await tokens.staff(ANNA) == "anna" and source.lookups == 2
+
+
+async def test_an_unknown_token_is_asked_for_every_five_seconds_only() -> None:
+    """A phone with an old secret must not keep the database busy; a new one is valid soon."""
+    tokens, source, clock = desk()
+    assert await tokens.staff(NOBODY) is None
+    assert await tokens.staff(NOBODY) is None and source.lookups == 1
+    clock.advance(UNKNOWN_MS / 1000)
+    assert await tokens.staff(NOBODY) is None and source.lookups == 2
+
+
+async def test_who_was_known_stays_known_while_the_store_is_away() -> None:
+    """A stranger cannot be judged then."""
+    tokens, source, clock = desk()
+    await tokens.staff(ANNA)
+    clock.advance(3600)
+    source.away = True
+    assert await tokens.staff(ANNA) == "anna"
+    with pytest.raises(StoreUnavailable):
+        await tokens.staff(NOBODY)
+
+
+async def test_a_revoked_token_is_noticed_after_forget() -> None:
+    """At once, not after the minute."""
+    tokens, source, _clock = desk()
+    await tokens.staff(ANNA)
+    source.revoked.add("anna")
+    assert await tokens.staff(ANNA) == "anna"
+    tokens.forget()
+    assert await tokens.staff(ANNA) is None
+
+
+async def test_only_phone_tokens_open_the_phone_socket() -> None:
+    """A source's secret and an API secret are nobody's here."""
+    tokens, source, _clock = desk()
+    source.kinds["anna"] = "api"
+    assert await tokens.staff(ANNA) is None
+
+
+async def test_a_crowd_asks_a_few_at_a_time() -> None:
+    """The store's connections are for alarms first."""
+
+    class Slow:
+        def __init__(self) -> None:
+            self.now = self.most = 0
+
+        async def token(self, digest: bytes) -> Token | None:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            await asyncio.sleep(0)
+            self.now -= 1
+            return Token(digest=digest, kind="phone", subject="anna")
+
+    slow = Slow()
+    tokens = TokenDesk(slow, ManualClock().now)
+    found = await asyncio.gather(*(tokens.staff(digest_of(str(n))) for n in range(100)))
+    assert set(found) == {"anna"} and slow.most == LOOKUPS_AT_ONCE
