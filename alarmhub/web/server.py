@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
@@ -170,9 +170,9 @@ class _Connection(web.RequestHandler):
         server = self._manager
         if isinstance(server, HttpServer) and not server.has_room():
             self.close()
-            assert isinstance(transport, asyncio.WriteTransport)
-            transport.write(_FULL)
-            transport.close()
+            turned_away = cast(asyncio.WriteTransport, transport)  # uvloop's are none by class
+            turned_away.write(_FULL)
+            turned_away.close()
             return
         super().connection_made(transport)
 

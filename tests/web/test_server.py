@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import uvloop
 
 from alarmhub.ports import SignalOutcome
 from alarmhub.web import server
@@ -308,21 +309,29 @@ async def test_an_answer_nobody_takes_closes_the_line(monkeypatch: pytest.Monkey
         assert isinstance(asker.exception(), ConnectionError)
 
 
-async def test_a_full_house_turns_new_callers_away() -> None:
+@pytest.mark.parametrize(
+    "new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"]
+)
+def test_a_full_house_turns_new_callers_away(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
     """503 on the surplus connection; those inside stay served, and a place that is freed is given again."""
-    async with running(connections=2) as (hub, _):
-        async with line_to(hub) as first, line_to(hub) as second:
-            for line in (first, second):
-                await line.say(head(len(SIGNAL)) + SIGNAL)
-                await line.answer()
-            async with line_to(hub) as surplus:
-                status, headers, _ = await surplus.answer()
-                assert (status, headers["retry-after"]) == (503, "5")
-                assert await surplus.closed()
-            await first.say(head(len(SIGNAL)) + SIGNAL)
-            assert (await first.answer())[0] == 200
-        await until(lambda: not hub.api._server.connections, "the places to be free")
-        await still_serves(hub)
+
+    async def filled() -> None:
+        async with running(connections=2) as (hub, _):
+            async with line_to(hub) as first, line_to(hub) as second:
+                for line in (first, second):
+                    await line.say(head(len(SIGNAL)) + SIGNAL)
+                    await line.answer()
+                async with line_to(hub) as surplus:
+                    status, headers, _ = await surplus.answer()
+                    assert (status, headers["retry-after"]) == (503, "5")
+                    assert await surplus.closed()
+                await first.say(head(len(SIGNAL)) + SIGNAL)
+                assert (await first.answer())[0] == 200
+            await until(lambda: not hub.api._server.connections, "the places to be free")
+            await still_serves(hub)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(filled())
 
 
 async def test_stop_finishes_what_is_being_answered() -> None:
