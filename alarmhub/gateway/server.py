@@ -7,6 +7,7 @@ and keeps no state that outlives it, except the last-seen times it hands out to 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -27,14 +28,17 @@ from alarmhub.gateway.seats import Seats
 from alarmhub.gateway.sessions import Sessions
 from alarmhub.gateway.tokens import TokenDesk, TokenSource
 from alarmhub.logs import Line
-from alarmhub.ports import Change, Desk, FactRow, Intake
+from alarmhub.ports import Change, Desk, FactRow, Intake, StoreUnavailable
 from alarmhub.tasks import Crew, spawn
 from protocols.phone import MAX_FRAME_BYTES, Closing, State, encode
 
 DEVICE_SCOPE: Final = "device"
 """Scope of the facts that say when a device was last seen."""
 SEEN_EVERY_MS: Final = 5 * 60_000
+SEEN_AT_ONCE: Final = 500
+"""Facts handed out per half second: ten thousand in one batch would hold up an alarm's commit."""
 STOP_WITHIN_S: Final = 2.0
+ASK_AGAIN_S: Final = 1.0
 SEND_BUFFER_BYTES: Final = 65_536
 """Per socket in the kernel: a phone that does not read must show up in its byte budget, not hide there."""
 AT_ONCE: Final = 200
@@ -198,6 +202,11 @@ class Gateway:
         return self._reach.live
 
     @property
+    def connections(self) -> int:
+        """TCP connections open, introduced or not."""
+        return len(self._connections)
+
+    @property
     def recent(self) -> int:
         """Phones lost less than 30 s ago."""
         return self._reach.recent
@@ -222,12 +231,20 @@ class Gateway:
             self._desk.contact(key.staff, key.device, Reach.RECENT, now)
 
     async def tokens_changed(self) -> None:
-        """Tokens were added or revoked: connections whose token is no longer valid are closed."""
+        """Tokens were added or revoked: connections whose token is no longer valid are closed. While the
+        store is away this waits for it."""
         self._tokens.forget()
         for connection in self._seats.connections():
-            seat = connection.seat
-            if seat is not None and await self._tokens.staff(connection.digest) != seat.key.staff:
-                connection.close(Closing.BAD_TOKEN, "this token is no longer valid")
+            while connection.seat is not None:
+                try:
+                    staff = await self._tokens.asked(connection.digest)
+                except StoreUnavailable:
+                    await asyncio.sleep(ASK_AGAIN_S)
+                    continue
+                seat = connection.seat
+                if seat is not None and staff != seat.key.staff:
+                    connection.close(Closing.BAD_TOKEN, "this token is no longer valid")
+                break
 
     # -- for the connections (connection.Owner) -------------------------------------------------
 
@@ -327,8 +344,8 @@ class Gateway:
             self._all_seen_at = now
             self._seen.update(dict.fromkeys(self._seats.keys(), at))
         if self._seen:
-            seen, self._seen = self._seen, {}
-            self._on_seen([_fact_of(key, seen_at) for key, seen_at in seen.items()])
+            some = list(itertools.islice(self._seen, SEEN_AT_ONCE))
+            self._on_seen([_fact_of(key, self._seen.pop(key)) for key in some])
 
 
 def _fact_of(key: DeviceKey, at: int) -> FactRow:

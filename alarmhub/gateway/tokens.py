@@ -51,18 +51,23 @@ class TokenDesk:
         return True, _staff(entry[0], digest)
 
     async def staff(self, digest: bytes) -> str | None:
-        """Whose token this is, None for nobody's. Raises StoreUnavailable when nobody can say."""
+        """Whose token this is, None for nobody's; who was known stays known while the store is away. Raises
+        StoreUnavailable when nobody can say."""
+        try:
+            return await self.asked(digest)
+        except StoreUnavailable:
+            entry = self._known.get(digest)
+            if entry is None:
+                raise
+            return _staff(entry[0], digest)
+
+    async def asked(self, digest: bytes) -> str | None:
+        """As `staff`, but never older than a minute, nor than the last `forget`. Raises StoreUnavailable."""
         async with self._turnstile:
             known, staff = self.remembered(digest)
             if known:
                 return staff
-            try:
-                token = await self._source.token(digest)
-            except StoreUnavailable:
-                entry = self._known.get(digest)
-                if entry is None:
-                    raise
-                return _staff(entry[0], digest)
+            token = await self._source.token(digest)
         self._remember(digest, token)
         return _staff(token, digest)
 

@@ -128,7 +128,9 @@ class Hub:
 
 
 @contextlib.asynccontextmanager
-async def running(engine_of: Callable[[ManualClock], Engine] = Engine, **settings: Any) -> AsyncIterator[Hub]:
+async def running(
+    engine_of: Callable[[ManualClock], Engine] = Engine, *, tick_s: float | None = None, **settings: Any
+) -> AsyncIterator[Hub]:
     """A gateway on a free port whose half seconds pass only by `tick`."""
     clock = ManualClock()
     engine, tokens, crew = engine_of(clock), Tokens(), Crew("test")
@@ -145,7 +147,7 @@ async def running(engine_of: Callable[[ManualClock], Engine] = Engine, **setting
         on_unit=lambda silence, at: hub.units.append(silence),
         on_written=lambda change, at, frames: hub.written.append((change.after.id, at, frames)),
         monotonic_ms=clock.now,
-        tick_s=None,
+        tick_s=tick_s,
     )
     hub = Hub(gateway, engine, tokens, clock)
     engine.phones = gateway
