@@ -27,7 +27,7 @@ class Setup:
 
     phones: int = 2000
     beds_per_unit: int = 5
-    loop: str = "uvloop"
+    loop: str = "asyncio"
     database_profile: str = "bench"
     pin: str = "none"
     seed: int = 1
@@ -70,7 +70,9 @@ class Bench:
     def target(self, name: str, process: Process) -> Target:
         """Where the running process is reached."""
         places = self.layout.places
+        desks: tuple[str, ...] = ()
         if name == HUB:
+            desks = tuple(self.hub.phone_secrets[desk] for desk in load_site.DESKS)
             secrets = [self.hub.phone_secrets[load_site.staff_id(n)] for n in range(self.layout.phones)]
             http_port, phone_port, source = self.hub.http_port, self.hub.phone_port, self.hub.source_secret
         else:
@@ -87,6 +89,7 @@ class Bench:
             places=places,
             pid=process.pid,
             postmaster_pid=self.database.postmaster_pid,
+            desk_secrets=desks,
         )
 
     def _start(self, name: str) -> Process:

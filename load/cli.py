@@ -26,8 +26,9 @@ from load.systems import SystemFault
 BUSY_LOAD = 1.0
 """Load average per machine above which somebody else's work would be measured."""
 SPARE_DESCRIPTORS = 500
+BEDS_PER_WARD = 12
 
-console = Console(stderr=False)
+console = Console(width=None if sys.stdout.isatty() else 130)
 
 
 def say(text: str) -> None:
@@ -60,7 +61,10 @@ def common(phones: int) -> Callable[[Command], Command]:
             ),
             click.option("--seed", default=1, show_default=True, help="Seed of all plans and orders."),
             click.option(
-                "--loop", type=click.Choice(LOOPS), default="uvloop", help="Event loop of the floor."
+                "--loop",
+                type=click.Choice(LOOPS),
+                default="asyncio",
+                help="Event loop of the floor: that of the hub.",
             ),
             click.option("--database", type=click.Choice(("bench", "production")), default="bench"),
             click.option("--pin", type=click.Choice(PINNINGS), default="none", help="Pin to cores."),
@@ -78,6 +82,7 @@ def bench_of(options: dict[str, Any]) -> Iterator[Bench]:
     """The bench for these options; faults of the programs on it become one line and exit 1."""
     setup = Setup(
         phones=options["phones"],
+        beds_per_unit=options.get("beds_per_unit", 5),
         loop=options["loop"],
         database_profile=options["database"],
         pin=options["pin"],
@@ -141,7 +146,7 @@ def run(
         chosen, pairs, seconds, warmup, options["phones"] = [50.0], 1, 3.0, 1.0, 100
     with bench_of(options) as bench:
         about = machine.describe(options["seed"], bench.database, options["loop"])
-        about["floors"] = machine.floors(bench.database)
+        about["floors"] = machine.floors(bench.database, quick=quick)
         results = rates.run_rates(
             bench,
             rates=chosen,
@@ -251,6 +256,7 @@ def idle(system: str, seconds: float, **options: Any) -> None:
 @click.option("--pace", default=1.0, show_default=True, help="How much quicker people are than people.")
 def hospital(times: float, seconds: float, pace: float, **options: Any) -> None:
     """A hospital's day with nurses, clusters, bursts, radio gaps and faulty sources."""
+    options["beds_per_unit"] = BEDS_PER_WARD
     with bench_of(options) as bench:
         section, runs, faults = day.run_hospital(bench, times=times, seconds=seconds, pace=pace, say=say)
     report.table(console, report.write(options["out"], {"hospital": section}, {"hospital": runs}))

@@ -24,7 +24,8 @@ from load.rounds import SIGNALS, Round, Target
 
 OUT_OF_ORDER_BY_S = 0.2
 OUTAGE_AT = 0.45
-SETTLE_S = 8.0
+DRAIN_WITHIN_S = 60.0
+"""Phones in a radio gap count as reachable for a while; then the next step rings."""
 
 
 class Day(Round):
@@ -32,9 +33,10 @@ class Day(Round):
 
     def __init__(self, target: Target, *, seed: int, pace: float) -> None:
         self.nurses = Nurses(seed, self._reset, pace=pace)
-        super().__init__(target, self.nurses)
+        super().__init__(target, self.nurses, desks=True)
         self.crowd.watcher = self
-        self.radio = Radio(seed, self.reactor, self.crowd)
+        self.radio = Radio(seed, self.reactor, self.crowd, wired=len(target.desk_secrets))
+        self.drain_within_s = DRAIN_WITHIN_S
         self.to_accept = Latencies()
         self.turns: dict[str, tuple[str, int]] = {}
         self.malformed: list[int] = []
@@ -114,9 +116,7 @@ def run_hospital(
             day.connect()
             day.reactor.call_in(OUTAGE_AT * seconds, day.radio.outage)
             day.reactor.call_in(seconds, day.radio.stop)
-            outcome = day.play(
-                plan, warmup_s=0, seconds=seconds, between=lambda: day.reactor.run_for(SETTLE_S)
-            )
+            outcome = day.play(plan, warmup_s=0, seconds=seconds)
         finally:
             day.close()
     wrong = [status for status in day.malformed if status != 400]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from load.plan import SECOND_NS, Press
 
@@ -122,9 +123,10 @@ def _stream(
         weights = [
             (patients[bed] if stream.per_patient else 1.0) * flood[bed][number] / usual for bed in range(beds)
         ]
-        for _ in range(_poisson(rng, mean * sum(weights) / beds)):
+        cumulated = list(accumulate(weights))
+        for _ in range(_poisson(rng, mean * cumulated[-1] / beds)):
             at = int((number + rng.random()) * slice_s * SECOND_NS)
-            bed = rng.choices(range(beds), weights)[0]
+            bed = rng.choices(range(beds), cum_weights=cumulated)[0]
             first = Press(at, 0, bed, stream.kind, stream.priority)
             out.append(first)
             if stream.realarms:

@@ -113,8 +113,11 @@ def describe(seed: int, database: DatabaseServer, loop: str) -> dict[str, Any]:
     }
 
 
-def floors(database: DatabaseServer) -> dict[str, Any]:
-    """The floors under every latency: disk flush, bare insert, loopback round trip, sleep jitter."""
+def floors(database: DatabaseServer, *, quick: bool = False) -> dict[str, Any]:
+    """The floors under every latency: disk flush, bare insert, loopback round trip, sleep jitter.
+
+    quick: without pg_test_fsync, which takes half a minute.
+    """
     dsn = database.fresh("load_probe")
     try:
         insert = asyncio.run(_insert_floor(dsn))
@@ -122,7 +125,7 @@ def floors(database: DatabaseServer) -> dict[str, Any]:
         database.run("DROP DATABASE load_probe WITH (FORCE)")
     return {
         "fdatasync_8k": fsync_floor(database.folder).summary(),
-        "pg_test_fsync_fdatasync_us": _pg_test_fsync(database),
+        "pg_test_fsync_fdatasync_us": None if quick else _pg_test_fsync(database),
         "bare_insert": insert.summary(),
         "loopback_echo": echo_floor().summary(),
         "sleep_1ms": sleep_floor().summary(),

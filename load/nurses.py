@@ -86,15 +86,18 @@ class Nurses:
 
 
 class Radio:
-    """Whose phone has a socket: 85 % do; the rest is asleep or off, and some walk through radio gaps."""
+    """Whose phone has a socket: 85 % do; the rest is asleep or off, and some walk through radio gaps.
 
-    def __init__(self, seed: int, reactor: Reactor, crowd: Crowd) -> None:
+    wired: the last so many phones of the crowd stand on desks and always have one.
+    """
+
+    def __init__(self, seed: int, reactor: Reactor, crowd: Crowd, *, wired: int = 0) -> None:
         self._rng = random.Random(f"radio {seed}")
         self._reactor, self._crowd = reactor, crowd
         self.present: list[Phone] = []
         self.roaming: list[Phone] = []
         for phone in crowd.phones:
-            draw = self._rng.random()
+            draw = self._rng.random() if phone.index < len(crowd.phones) - wired else 1.0
             if draw >= ASLEEP + OFF:
                 self.present.append(phone)
                 if draw < ASLEEP + OFF + ROAMING:

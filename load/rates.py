@@ -53,8 +53,9 @@ class Rate:
         }
 
     def faults(self) -> list[str]:
-        """What made which round invalid."""
-        return [
+        """What made which round invalid, and which side is missing."""
+        missing = [f"{self.rate:g}/s: {name} did not run" for name, side in self.rounds.items() if not side]
+        return missing + [
             f"{self.rate:g}/s, {name}, pair {number + 1}: {fault}"
             for name, outcomes in self.rounds.items()
             for number, one in enumerate(outcomes)

@@ -30,7 +30,10 @@ SIGNALS = b"/api/v1/signals"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A running system: addresses, secrets, place names of the beds, and process ids for accounting."""
+    """A running system: addresses, secrets, place names of the beds, and process ids for accounting.
+
+    `desk_secrets`: phones beyond the wards, for profiles that need somebody at the desk.
+    """
 
     name: str
     host: str
@@ -41,6 +44,7 @@ class Target:
     places: list[str]
     pid: int
     postmaster_pid: int
+    desk_secrets: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -73,12 +77,12 @@ class Outcome:
 class Round:
     """One open-loop round. Usable once."""
 
-    def __init__(self, target: Target, answers: Answers, *, phones: int | None = None) -> None:
+    def __init__(self, target: Target, answers: Answers, *, desks: bool = False) -> None:
         self.target = target
         self.reactor = Reactor()
         self.ledger = Ledger(marker=f"L{random.SystemRandom().randrange(16**6):06x}-")
         self.sender = Sender(self.reactor, target.host, target.http_port, target.source_secret)
-        secrets = target.phone_secrets[:phones]
+        secrets = [*target.phone_secrets, *(target.desk_secrets if desks else ())]
         self.crowd = Crowd(self.reactor, target.host, target.phone_port, secrets, self.ledger, answers)
         self.drain_within_s = DRAIN_WITHIN_S
         self._plan: list[Press] = []

@@ -18,6 +18,8 @@ HOLD_TYPE = "load-hold"
 STEP_S = 60
 HOLD_S = 3600
 PHONES_PER_BED = 2
+DESKS = ("desk-1", "desk-2", "engineer-1", "engineer-2", "guard-1", "guard-2")
+"""Who else there is: last resorts, technical duty, guards. Only the hospital profile gives them phones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +79,15 @@ def site_file(layout: Layout) -> str:
         *_table("role", id="ssk", name="Nurse"),
         *_table("role", id="shift_leader", name="Shift leader"),
         *_table("role", id="desk", name="Desk"),
-        *_table("staff", id="desk-1", name="Desk 1", units=["desk"], desk=True),
-        *_table("staff", id="desk-2", name="Desk 2", units=["desk2"], desk=True),
-        *_table("duty", staff="desk-1", unit="desk", roles=["desk"], hours="always"),
-        *_table("duty", staff="desk-2", unit="desk2", roles=["desk"], hours="always"),
+        *_table("role", id="duty_engineer", name="Duty engineer"),
+        *_table("role", id="duty_engineer_second", name="Second duty engineer"),
+        *_table("role", id="guard", name="Guard"),
+        *_desk("desk-1", "desk", "desk"),
+        *_desk("desk-2", "desk2", "desk"),
+        *_desk("engineer-1", "desk", "duty_engineer"),
+        *_desk("engineer-2", "desk2", "duty_engineer_second"),
+        *_desk("guard-1", "desk", "guard"),
+        *_desk("guard-2", "desk2", "guard"),
         *_policy("load-steps", STEP_TYPE, ("care_team", STEP_S), ("shift_leader", 300)),
         *_policy("load-holds", HOLD_TYPE, ("care_team", HOLD_S)),
         *_table("source", id=SOURCE, name="Load source", fallback_unit="desk"),
@@ -106,6 +113,13 @@ def _bed(layout: Layout, bed: int, unit: str) -> list[str]:
         lines += _table("staff", id=staff, name=f"Nurse {staff[1:]}", units=[unit])
         lines += _table("duty", staff=staff, unit=unit, roles=roles, hours="always", beds=[layout.place(bed)])
     return lines
+
+
+def _desk(staff: str, unit: str, role: str) -> list[str]:
+    return [
+        *_table("staff", id=staff, name=staff.capitalize(), units=[unit], desk=staff.startswith("desk")),
+        *_table("duty", staff=staff, unit=unit, roles=[role], hours="always"),
+    ]
 
 
 def _policy(name: str, kind: str, *steps: tuple[str, int]) -> list[str]:
