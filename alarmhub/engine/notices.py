@@ -72,6 +72,16 @@ def link(site: Site, source_id: str, *, up: bool) -> list[Signal]:
     return signals
 
 
+def nonsense(site: Site, source_id: str) -> Signal:
+    """A source that is who it should be sends what cannot be read: its calls may be lost on the way."""
+    source = site.sources.get(source_id)
+    name = source.name if source is not None else source_id
+    text = _text(
+        site, f"{name} sänder telegram som inte går att läsa", f"{name} sends telegrams that cannot be read"
+    )
+    return _start(f"nonsense:{source_id}", "unreadable_source", text, _home_unit(site), (), Priority.MEDIUM)
+
+
 def unstaffed(site: Site, now: int, ahead: int, warned: set[str]) -> tuple[list[Signal], set[str]]:
     """Units that have somebody now and will have nobody then; each is warned of once per gap."""
     then = set(unstaffed_units(site, ahead))

@@ -83,6 +83,7 @@ class Connection(Generic[E]):
         self._write_guard: asyncio.TimerHandle | None = None
         self._written = 0
         self._over = False
+        self._no_more = False
         self.cause = ""
         self.useful_at = 0  # when it last said something its codec understood; 0: never
         peer = writer.get_extra_info("peername")
@@ -123,7 +124,6 @@ class Connection(Generic[E]):
         self._timer = self._write_guard = None
         self._writer.close()
         self._room.set()
-        self._event_came.set()
 
     async def run(self, session: Session[E], crew: Crew) -> None:
         """Read until the end, taking events beside it; returns when everything read has been taken."""
@@ -133,7 +133,12 @@ class Connection(Generic[E]):
             self.flush()
             await self._guarded(self._read_all(session))
         finally:
+            if not session.codec.closed:
+                session.codec.receive_eof(self._clock.now())
+                self._collect(session.codec)
             self.close("stopped")
+            self._no_more = True
+            self._event_came.set()
             try:
                 # What was read before the end is still taken: a call is not lost because its plant hung up.
                 await taker
@@ -173,7 +178,7 @@ class Connection(Generic[E]):
             while self._events:
                 await session.take(self._events.popleft())
                 self.flush()
-            if self._over:
+            if self._no_more:
                 return
             self._event_came.clear()
             await self._event_came.wait()

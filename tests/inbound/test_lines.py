@@ -1,0 +1,149 @@
+"""All lines of a hub: opened and closed together, reports to the right one, news to the hub."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from alarmhub.clock import MonotonicClock
+from alarmhub.core.effects import Report, ReportStatus
+from alarmhub.core.events import Signal
+from alarmhub.inbound.lines import Lines
+from alarmhub.ports import DeliveryFailed, NotStored, OutboxRow, SignalOutcome
+from alarmhub.settings import EspaLink
+from alarmhub.tasks import Crew
+from protocols.espa444_block import encode_block
+from tests.support.espa_plant import Plant
+from tests.support.espa_talk import ACK, EOT, POLL, SELECT, call
+from tests.support.intake import Intake
+from tests.support.waiting import until
+
+
+class Hub(Intake):
+    """An intake that also hears of links."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[tuple[str, bool]] = []
+
+    async def signal(self, signal: Signal) -> SignalOutcome:
+        """The hub is a source of its own, which the small site does not list."""
+        if signal.source != "hub" or self.refuse is not None:
+            return await super().signal(signal)
+        self.taken.append(signal)
+        return SignalOutcome("notice", "ringing", True)
+
+    async def link(self, source: str, *, up: bool) -> None:
+        """Keep the news."""
+        self.links.append((source, up))
+
+
+def link(source: str, port: int = 0, **more: Any) -> EspaLink:
+    """A polled link on a free port."""
+    return EspaLink(source=source, listen=f"127.0.0.1:{port}", mode="polled", **more)
+
+
+@asynccontextmanager
+async def lines(*links: EspaLink) -> AsyncIterator[tuple[Lines, Hub]]:
+    """Open lines; afterwards no task is left and none has died."""
+    crew, hub = Crew("test"), Hub()
+    them = Lines(links, clock=MonotonicClock(), crew=crew)
+    await them.start(hub)
+    try:
+        yield them, hub
+    finally:
+        await them.stop()
+        assert await crew.close()
+        assert not crew.fatal.done()
+
+
+def row(source: str, body: bytes | None = None) -> OutboxRow:
+    """A report as the outbox holds it."""
+    report = Report(source, ReportStatus.PAGED, "1201", "Sal 12 plats 1")
+    return OutboxRow("1", "a1", "report", source, body or msgspec.json.encode(report), 0, 60_000)
+
+
+async def test_each_line_speaks_for_its_own_source() -> None:
+    """Two plants with the same words are two sources."""
+    async with lines(link("plant"), link("other")) as (them, hub):
+        for source in ("plant", "other"):
+            async with Plant(them.port(source)) as plant:
+                await plant.call(SELECT, call())
+        assert [signal.source for signal in hub.taken] == ["plant", "other"]
+
+
+async def test_a_report_goes_out_on_the_line_of_its_source() -> None:
+    """As the outbox stored it; done when the control station has taken it."""
+    async with (
+        lines(link("plant"), link("other")) as (them, _),
+        Plant(them.port("plant")) as plant,
+        Plant(them.port("other")) as other,
+    ):
+        for one in (plant, other):
+            await one.say(POLL)
+            await one.hear(EOT)
+        told = asyncio.get_running_loop().create_task(them.report(row("plant")))
+        await until(lambda: them._adapters["plant"]._reports, "the report to wait")
+        await other.say(POLL)
+        await other.hear(EOT)
+        await plant.say(POLL)
+        await plant.hear(b"1\x05")
+        await plant.say(ACK)
+        await plant.hear(encode_block("2", [("1", b"1201"), ("2", b"Sal 12 plats 1"), ("7", b"3")]))
+        await plant.say(ACK)
+        await plant.hear(EOT)
+        await told
+
+
+async def test_reports_that_cannot_be_told() -> None:
+    """A source without a line, a row nobody can read: failed, for the outbox to settle."""
+    async with lines(link("plant")) as (them, _):
+        with pytest.raises(DeliveryFailed, match="no line to http-plant"):
+            await them.report(row("http-plant"))
+        with pytest.raises(DeliveryFailed, match="unreadable"):
+            await them.report(row("plant", b"{}"))
+
+
+async def test_a_lost_link_is_told_to_the_hub() -> None:
+    """Down once, with its name."""
+    async with lines(link("plant", link_down_s=0.1), link("other")) as (them, hub):
+        await until(lambda: hub.links, "the news")
+        assert hub.links == [("plant", False)]
+        assert (them.is_up("plant"), them.is_up("other")) == (False, True)
+
+
+async def test_nonsense_becomes_a_technical_alarm(log_lines: list[dict[str, Any]]) -> None:
+    """Named after the source; a hub that cannot store it says so in the log and lives."""
+    for refusal in (None, NotStored("database away")):
+        async with lines(link("plant")) as (them, hub):
+            hub.refuse = refusal
+            async with Plant(them.port("plant")) as plant:
+                await plant.say(SELECT)
+                await plant.hear(ACK)
+                for _ in range(3):
+                    await plant.say(call()[:-1] + b"\x7f")
+                    await plant.hear(b"1\x15")
+                if refusal is None:
+                    await until(lambda: hub.taken, "the alarm")
+                    (signal,) = hub.taken
+                    assert (signal.source, signal.kind, signal.key) == ("hub", "technical", "nonsense:plant")
+                    assert signal.text == "plant sänder telegram som inte går att läsa"
+                else:
+                    await until(lambda: any(e["event"] == "signal_refused" for e in log_lines), "the line")
+
+
+async def test_a_line_that_cannot_listen_stops_the_start_and_closes_the_others() -> None:
+    """A hub that runs without a plant's door would look well and hear nothing."""
+    async with lines(link("plant")) as (them, _):
+        crew, taken = Crew("second"), them.port("plant")
+        second = Lines([link("other"), link("plant", taken)], clock=MonotonicClock(), crew=crew)
+        with pytest.raises(OSError, match="address"):
+            await second.start(Hub())
+        with pytest.raises(OSError, match="Connect"):
+            await asyncio.open_connection("127.0.0.1", second._adapters["other"].port or 1)
+        assert await crew.close()
