@@ -81,12 +81,11 @@ async def test_what_cannot_be_stored_is_to_be_repeated() -> None:
             await anna.ask("accept", "a1", 1, "r2")
             await anna.say(type="availability", state="busy", req="r3")
             await anna.hears_nothing_before_beat()
-            hub.engine.fail = failure
+            hub.engine.fail, hub.engine.fail_once = failure, True
             hub.engine.gate.set()
             for req in ("r1", "r2", "r3"):
                 result = await anna.result()
                 assert (result.req, result.ok, result.error, result.retry) == (req, False, "not_stored", True)
-            hub.engine.fail = None
             await anna.say(type="availability", state="busy", req="r3")
             assert (await anna.result()).ok and hub.engine.availabilities == [("anna", "busy")]
 

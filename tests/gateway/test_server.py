@@ -104,6 +104,17 @@ async def test_two_of_ten_lost_is_no_failed_network() -> None:
         assert hub.engine.lost_many_at == [] and hub.units == []
 
 
+async def test_a_shift_that_signs_off_is_no_failed_network_on_its_ward() -> None:
+    """Phones that say goodbye are lost, but nobody is called to look for them."""
+    async with running(crowded) as hub:
+        phones = [await hub.phone(f"s{n}") for n in range(10)]
+        for phone in phones[:6]:
+            await phone.socket.close(1000)
+        await until(lambda: hub.gateway.live == 4)
+        hub.tick()
+        assert hub.units == [] and hub.gateway.recent == 6
+
+
 async def test_last_seen_is_handed_out_on_connect_on_loss_and_every_five_minutes() -> None:
     """Enough for the next start to know who was here lately."""
     async with running() as hub:

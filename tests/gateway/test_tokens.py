@@ -10,6 +10,7 @@ from alarmhub.gateway.tokens import KNOWN_MS, LOOKUPS_AT_ONCE, UNKNOWN_MS, Token
 from alarmhub.ports import StoreUnavailable, Token
 from tests.support.clock import ManualClock
 from tests.support.desk import Tokens
+from tests.support.waiting import turns
 
 
 def desk() -> tuple[TokenDesk, Tokens, ManualClock]:
@@ -82,7 +83,7 @@ async def test_a_crowd_asks_a_few_at_a_time() -> None:
         async def token(self, digest: bytes) -> Token | None:
             self.now += 1
             self.most = max(self.most, self.now)
-            await asyncio.sleep(0)
+            await turns()
             self.now -= 1
             return Token(digest=digest, kind="phone", subject="anna")
 

@@ -2,7 +2,8 @@
 
 It keeps the promises of `Intake` and `Desk` a phone can see (a repeated req gets its first result, a higher
 rev with every visible change, an accept silences the others) and decides nothing else. `gate` holds answers
-back, `fail` is raised instead of an answer, `contacts`, `receipts` and `answers` are what the gateway said.
+back, `fail` is raised instead of an answer (once, if `fail_once`), `contacts`, `receipts` and `answers` are
+what the gateway said.
 """
 
 from __future__ import annotations
@@ -106,6 +107,7 @@ class Engine:
         self.lost_many_at: list[int] = []
         self.is_storing = True
         self.fail: Exception | None = None
+        self.fail_once = False
         self.gate = asyncio.Event()
         self.gate.set()
         self._replies: dict[tuple[str, str], AnswerOutcome] = {}
@@ -132,8 +134,7 @@ class Engine:
         self, *, staff: str, device: str, req: str, alarm: str, answer: str, rev: int, reason: str, via: str
     ) -> AnswerOutcome:
         await self.gate.wait()
-        if self.fail is not None:
-            raise self.fail
+        self._fail_as_told()
         known = self._replies.get((device, req))
         if known is not None:
             return known
@@ -142,6 +143,13 @@ class Engine:
         )
         outcome = self._replies[device, req] = self._decide(staff, alarm, answer)
         return outcome
+
+    def _fail_as_told(self) -> None:
+        failure = self.fail
+        if self.fail_once:
+            self.fail = None
+        if failure is not None:
+            raise failure
 
     def _decide(self, staff: str, id: str, answer: str) -> AnswerOutcome:
         alarm = self.open_alarm(id)
@@ -163,8 +171,7 @@ class Engine:
 
     async def availability(self, *, staff: str, device: str, req: str, state: str) -> AnswerOutcome:
         await self.gate.wait()
-        if self.fail is not None:
-            raise self.fail
+        self._fail_as_told()
         self.availabilities.append((staff, state))
         return AnswerOutcome(True)
 
