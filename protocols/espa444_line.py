@@ -36,7 +36,7 @@ class Timers:
     block_ms: int = 3_000
     select_to_block_ms: int = 15_000
     reply_ms: int = 2_000  # for the control station's answer to us
-    answer_ms: int = 2_000  # for the owner's answer to a block; then busy
+    answer_ms: int = 1_800  # for the owner's answer to a block; then busy, before a 2 s plant stops listening
     repeats: int = 2  # of a status block after NAK or silence
     select_attempts: int = 10  # polls at which a status may fail to be selected before it is given up
 

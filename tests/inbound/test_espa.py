@@ -21,6 +21,7 @@ from alarmhub.metrics import Metrics
 from alarmhub.ports import DeliveryFailed, NotStored, Refused, SignalOutcome
 from alarmhub.settings import EspaLink
 from alarmhub.tasks import Crew
+from load.espa_plant import EspaPlant, Mode, Outcome
 from protocols.espa444_block import encode_block
 from tests.support.espa_plant import Plant
 from tests.support.espa_replay import load_transactions, replay_stream
@@ -73,6 +74,10 @@ class Rig:
     def plant(self) -> Plant:
         """A plant on this link."""
         return Plant(self.adapter.port)
+
+    def peer(self, **more: Any) -> EspaPlant:
+        """A plant of another make on this link."""
+        return EspaPlant("127.0.0.1", self.adapter.port, **more)
 
     @property
     def texts(self) -> list[str]:
@@ -406,6 +411,45 @@ async def test_a_status_nobody_polls_for_is_taken_back(monkeypatch: pytest.Monke
             await report(it, ReportStatus.PAGED)
         await plant.say(POLL)
         await plant.hear(EOT)
+
+
+# Another implementation at the other end.
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("link_mode", ["polled", "auto", "select-only"])
+async def test_a_plant_that_shares_no_code_with_us_is_understood(mode: Mode, link_mode: str) -> None:
+    """Calls, a reset, noise on the line and a hub that is away, for every sender that fits the link."""
+    if link_mode == "polled" and mode is Mode.SELECT_ONLY:
+        link_mode = "auto"  # after its first EOT the standard reads this sender's select as a poll
+    async with rig(replace(LINK, mode=link_mode)) as it:
+        async with it.peer(mode=mode, poll_every_s=5) as plant:
+            assert await plant.call("2010", "Sal 12 plats 1") is Outcome.TAKEN
+            plant.damage_next()
+            assert await plant.call("2010", "Sal 12 plats 2") is Outcome.TAKEN
+            assert await plant.reset("2010", "Sal 12 plats 1") is Outcome.TAKEN
+            it.hub.refuse = NotStored("database away")
+            assert await plant.call("2011", "Sal 13 plats 1") is Outcome.BUSY
+        assert [(s.event, s.source_text) for s in it.hub.taken] == [
+            (SignalEvent.START, "Sal 12 plats 1"),
+            (SignalEvent.START, "Sal 12 plats 2"),
+            (SignalEvent.END, "Sal 12 plats 1"),
+        ]
+
+
+@pytest.mark.parametrize("link_mode", ["polled", "auto"])
+async def test_a_plant_that_shares_no_code_with_us_hears_its_status(link_mode: str) -> None:
+    """Paged, then fault, each at a poll of its own; the lamps it sends again after a restart are known."""
+    async with rig(replace(LINK, mode=link_mode)) as it, it.peer(poll_every_s=0.02) as plant:
+        assert await plant.call("1201", "Sal 12 plats 1") is Outcome.TAKEN
+        await report(it, ReportStatus.PAGED)
+        await report(it, ReportStatus.UNANSWERED)
+        assert [(s.address, s.text, s.call_status) for s in plant.statuses] == [
+            ("1201", "Sal 12 plats 1", "3"),
+            ("1201", "Sal 12 plats 1", "8"),
+        ]
+        await plant.restart()
+        assert it.texts == ["Sal 12 plats 1"]
 
 
 # The link itself.
