@@ -50,10 +50,13 @@ class StartFailed(Exception):
 class App:
     """One hub process. `start` returns once it serves; `run` until it is told to stop, or must."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, clock: MonotonicClock | None = None) -> None:
+        """`clock`: another than the live one, for the demo and tests; the lines to sources keep real time,
+        so that a clock that is set forward does not look like a silent plant."""
         self.settings = settings
         self.metrics = Metrics()
-        self.clock = MonotonicClock()
+        self.clock = clock if clock is not None else MonotonicClock()
+        self._line_clock = self.clock if clock is None else MonotonicClock()
         self._stack = AsyncExitStack()
         self.crew: Crew
         self.store: PostgresStore
@@ -188,7 +191,7 @@ class App:
 
     async def _engine(self, lease: Lease, owner: str) -> None:
         self.crew = Crew("hub")
-        self.lines = Lines(self.settings.espa, clock=self.clock, crew=self.crew, metrics=self.metrics)
+        self.lines = Lines(self.settings.espa, clock=self._line_clock, crew=self.crew, metrics=self.metrics)
         self.engine = Engine(
             store=self.store, clock=self.clock, crew=self.crew, metrics=self.metrics, owner=owner,
             lease_ttl_ms=round(self.settings.hub.lease_ttl_s * 1000), couriers={"report": self.lines.report},

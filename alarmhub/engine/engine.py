@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 import msgspec
 
 from alarmhub import logs
-from alarmhub.clock import Clock, MonotonicClock
+from alarmhub.clock import JUMP_SAID_MS, Clock, MonotonicClock
 from alarmhub.core.alarm import Alarm
 from alarmhub.core.events import Answer, Signal, SignalEvent, WorldChanged
 from alarmhub.core.kinds import RECENT_S
@@ -103,6 +103,7 @@ class Engine:
         self._grace_until = 0
         self._untouched: frozenset[str] = frozenset()
         self._warned: set[str] = set()
+        self._roster_wake = asyncio.Event()
         self._writer: Writer
         self.on_site: list[Callable[[Site], None]] = []
         self.on_tokens: list[Callable[[], None]] = []
@@ -166,6 +167,10 @@ class Engine:
         """Commit what waits, then give the lease back. Doors must be closed before."""
         if self._timer is not None:
             self._timer.cancel()
+        await self._writer.drained()
+
+    async def idle(self) -> None:
+        """Wait until all that was taken in so far is committed."""
         await self._writer.drained()
 
     async def give_back(self) -> None:
@@ -343,6 +348,13 @@ class Engine:
         self._world = None
         _log.warning(Line.RESTART_GRACE, until=self._grace_until)
 
+    def time_moved(self) -> None:
+        """The clock was set forward: shift changes and deadlines that have passed thereby are taken now.
+        Timers count the machine's waking time, which does not move along."""
+        self._renew_roster(self._clock.now())
+        self._arm()
+        self._roster_wake.set()
+
     def count_on_nobody_absent(self) -> None:
         """After a start: acceptors on their way of whom nothing is heard are treated as lost from now on."""
         now = self._clock.now()
@@ -444,7 +456,8 @@ class Engine:
                 lease = await self._store.renew(epoch, self._ttl_ms)
                 now = self._clock.now()
                 if isinstance(self._clock, MonotonicClock) and now - measured_at >= MEASURE_CLOCK_EVERY_MS:
-                    self._clock.measured(lease.database_now, asked_ns=asked_ns)
+                    if self._clock.measured(lease.database_now, asked_ns=asked_ns) > JUMP_SAID_MS:
+                        self.time_moved()  # the machine slept, and its timers with it
                     measured_at = now
                 await self._look_for_news(lease)
                 if now - trimmed_at >= TRIM_EVERY_MS:
@@ -498,7 +511,15 @@ class Engine:
             wait_s = ROSTER_LOOK_EVERY_S
             if change_at is not None:
                 wait_s = min(wait_s, max(0.001, (change_at - now) / 1000))
-            await asyncio.sleep(wait_s)
+            await self._sleep_until_moved(wait_s)
+
+    async def _sleep_until_moved(self, wait_s: float) -> None:
+        self._roster_wake.clear()
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._roster_wake.wait()
+        except TimeoutError:
+            return
 
     async def _warn_unstaffed(self, now: int) -> None:
         assert self._site is not None
