@@ -132,7 +132,8 @@ def translated() -> Iterator[None]:
         raise
     except UnicodeEncodeError as error:
         raise Unstorable("text that is no Unicode") from error
-    except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
+    except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        # InternalClientError: what asyncpg says when the server ended the session while it was idle.
         raise StoreUnavailable(_short(error)) from error
 
 

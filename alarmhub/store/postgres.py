@@ -54,6 +54,7 @@ class PostgresStore:
         self._write: Any = None
         self._write_rare: Any = None
         self._leaser: Any = None
+        self._suspect = False
         self._pool: Any = None
         self._writing = asyncio.Lock()
         self._leasing = asyncio.Lock()
@@ -93,7 +94,7 @@ class PostgresStore:
 
     async def acquire(self, owner: str, ttl_ms: int) -> Lease | None:
         """See `ports.Store.acquire`. Also (re)connects the writing connection."""
-        async with self._lease_connection() as connection:
+        async with self._lease_connection(afresh=self._suspect) as connection:
             await connection.execute(QUERIES["acquire_make"], self._shard)
             seen = await connection.fetchval(QUERIES["acquire_look"], self._shard, owner)
             if seen is None:
@@ -103,6 +104,7 @@ class PostgresStore:
             return None
         async with self._writing:
             await self._connect_writer()
+        self._suspect = False
         return Lease(**row)
 
     async def renew(self, epoch: int, ttl_ms: int) -> Lease:
@@ -268,15 +270,18 @@ class PostgresStore:
             return
         connection = await connect(self._dsn, command_timeout=self._within_s)
         with translated():
-            # One plan for ever: planning these statements costs more than running them.
-            await connection.execute(QUERIES["plan_once"])
             self._write = await connection.prepare(QUERIES["write"])
             self._write_rare = await connection.prepare(QUERIES["write_rare"])
+            # One plan for ever: planning these statements costs more than running them. And not before them:
+            # preparing leaves a transaction open, with locks on every table, until the next command.
+            await connection.execute(QUERIES["plan_once"])
         self._writer = connection
 
     @asynccontextmanager
-    async def _lease_connection(self) -> AsyncIterator[Any]:
+    async def _lease_connection(self, *, afresh: bool = False) -> AsyncIterator[Any]:
         async with self._leasing:
+            if afresh and self._leaser is not None:
+                self._leaser.terminate()
             if self._leaser is None or self._leaser.is_closed():
                 self._leaser = await connect(self._dsn, command_timeout=self._within_s)
             try:
@@ -290,7 +295,7 @@ class PostgresStore:
 
     @asynccontextmanager
     async def _reading(self, within_s: float = READ_WITHIN_S) -> AsyncIterator[Any]:
-        """A connection of the pool; a lost one takes the others with it, they are as old."""
+        """A connection of the pool."""
         if self._pool is None:
             raise StoreUnavailable("the store is not open")
         try:
@@ -302,6 +307,8 @@ class PostgresStore:
             raise
 
     async def _expire(self) -> None:
+        """One connection was lost: the others are as old."""
+        self._suspect = True
         if self._pool is not None:
             await self._pool.expire_connections()
 
