@@ -79,7 +79,7 @@ class OutboxRow(Struct, frozen=True):
 class AnsweredRow(Struct, frozen=True):
     """A remembered reply: the same (scope, id) gets the same answer for 24 h."""
 
-    scope: str  # "source:ID" or "device:ID"
+    scope: str  # "source:ID" or "device:STAFF/ID"
     id: str
     at: int
     answer: bytes

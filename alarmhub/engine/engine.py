@@ -41,7 +41,7 @@ from alarmhub.engine.items import (
 from alarmhub.engine.measures import Measures
 from alarmhub.engine.outbox import Courier, Outbox
 from alarmhub.engine.state import State, urgency
-from alarmhub.engine.writer import Writer
+from alarmhub.engine.writer import STORE_WITHIN_MS, Writer
 from alarmhub.logs import Line
 from alarmhub.metrics import Metrics
 from alarmhub.ports import (
@@ -151,6 +151,7 @@ class Engine:
             metrics=self._metrics,
             couriers=self._couriers,
             epoch=lambda: self._writer.epoch,
+            holds=self._writer.holds,
         )
         self._metrics.storing.set(1)
         self._spawn_all()
@@ -185,11 +186,11 @@ class Engine:
 
     async def signal(self, signal: Signal) -> SignalOutcome:
         """Take a source's signal; returns after the commit. Raises NotStored, Refused."""
+        now = self._clock.now()
         if signal.id is not None:
             known = await self._known(f"source:{signal.source}", signal.id)
             if known is not None:
                 return _OUTCOME.decode(known)
-        now = self._clock.now()
         future: asyncio.Future[SignalOutcome] = asyncio.get_running_loop().create_future()
         lane = f"{signal.source}|{signal.key or signal.place or signal.source_text}"
         self._writer.put(SignalItem(now, self._rank(signal), lane, future, signal))
@@ -207,8 +208,9 @@ class Engine:
         if known is not None or self.state.replies_complete:
             return known
         try:
-            return await self._store.remembered(scope, id)
-        except StoreUnavailable as exc:
+            async with asyncio.timeout(STORE_WITHIN_MS / 1000):
+                return await self._store.remembered(scope, id)
+        except (StoreUnavailable, TimeoutError) as exc:
             raise NotStored("database away") from exc
 
     async def answer(
@@ -218,14 +220,15 @@ class Engine:
         word = _ANSWERS.get(answer)
         if word is None:
             return AnswerOutcome(False, "unknown_answer")
+        now = self._clock.now()
         if req:
-            known = await self._known(f"device:{device}", req)
+            known = await self._known(f"device:{staff}/{device}", req)
             if known is not None:
                 return _ANSWER.decode(known)
         future: asyncio.Future[AnswerOutcome] = asyncio.get_running_loop().create_future()
         self._writer.put(
             AnswerItem(
-                self._clock.now(),
+                now,
                 future,
                 staff=staff,
                 device=device,
@@ -258,13 +261,14 @@ class Engine:
 
     async def availability(self, *, staff: str, device: str, req: str, state: str) -> AnswerOutcome:
         """available, busy or break; in force from its commit on."""
+        now = self._clock.now()
         if req:
-            known = await self._known(f"device:{device}", req)
+            known = await self._known(f"device:{staff}/{device}", req)
             if known is not None:
                 return _ANSWER.decode(known)
         future: asyncio.Future[AnswerOutcome] = asyncio.get_running_loop().create_future()
         self._writer.put(
-            AvailabilityItem(self._clock.now(), future, staff=staff, device=device, req=req, state=state)
+            AvailabilityItem(now, future, staff=staff, device=device, req=req, state=state)
         )
         return await future
 
@@ -453,7 +457,7 @@ class Engine:
             epoch = self._writer.epoch
             asked_ns = self._clock.monotonic_ns() if isinstance(self._clock, MonotonicClock) else 0
             try:
-                lease = await self._store.renew(epoch, self._ttl_ms)
+                lease = await self._renew(epoch)
                 now = self._clock.now()
                 if isinstance(self._clock, MonotonicClock) and now - measured_at >= MEASURE_CLOCK_EVERY_MS:
                     if self._clock.measured(lease.database_now, asked_ns=asked_ns) > JUMP_SAID_MS:
@@ -463,12 +467,29 @@ class Engine:
                 if now - trimmed_at >= TRIM_EVERY_MS:
                     trimmed_at = now
                     self.state.forget(now)
-                    await self._store.trim(epoch, now)
+                    spawn(self._trim(epoch, now), "trim", self._crew, ends=True)
             except StoreUnavailable:
                 continue
             except Fenced:
-                if epoch == self._writer.epoch:
+                if self._writer.holds(epoch):
                     raise
+
+    async def _renew(self, epoch: int) -> Lease:
+        try:
+            return await self._store.renew(epoch, self._ttl_ms)
+        except StoreUnavailable as exc:
+            self._writer.doubt(exc)
+            raise
+
+    async def _trim(self, epoch: int, now: int) -> None:
+        """Beside the renewals: the lease does not wait for it."""
+        try:
+            await self._store.trim(epoch, now)
+        except StoreUnavailable:
+            return  # in ten minutes again
+        except Fenced:
+            if self._writer.holds(epoch):
+                raise
 
     async def _look_for_news(self, lease: Lease) -> None:
         known = self._lease

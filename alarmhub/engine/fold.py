@@ -242,7 +242,7 @@ class Folder:
     # Answers
 
     def _answer_item(self, folded: Folded, item: AnswerItem, world: World, now: int) -> None:
-        scope = f"device:{item.device}"
+        scope = f"device:{item.staff}/{item.device}"
         known = folded.overlay.reply(scope, item.req) if item.req else None
         if known is not None:
             folded.replies.append((item, _ANSWER.decode(known)))
@@ -259,7 +259,7 @@ class Folder:
         folded.replies.append((item, outcome))
 
     def _availability(self, folded: Folded, item: AvailabilityItem) -> None:
-        scope = f"device:{item.device}"
+        scope = f"device:{item.staff}/{item.device}"
         known = folded.overlay.reply(scope, item.req) if item.req else None
         if known is None:
             folded.touched.add(item.staff)
