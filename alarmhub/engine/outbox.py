@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from alarmhub import logs
 from alarmhub.clock import Clock
 from alarmhub.logs import Line
 from alarmhub.metrics import Metrics
-from alarmhub.ports import DeliveryFailed, OutboxRow, Store, StoreUnavailable
+from alarmhub.ports import DeliveryFailed, Fenced, OutboxRow, Store, StoreUnavailable
 from alarmhub.tasks import Crew, spawn
 
 Courier = Callable[[OutboxRow], Awaitable[None]]
@@ -43,10 +43,11 @@ class Outbox:
         metrics: Metrics,
         couriers: dict[str, Courier],
         epoch: Callable[[], int],
+        holds: Callable[[int], bool],
     ) -> None:
         self._store, self._clock, self._crew, self._metrics = store, clock, crew, metrics
         self._couriers = couriers
-        self._epoch = epoch
+        self._epoch, self._holds = epoch, holds
         self._wake = asyncio.Event()
         self._lines: dict[tuple[str, str], deque[OutboxRow]] = {}
 
@@ -57,15 +58,23 @@ class Outbox:
     async def run(self) -> None:
         """Claim and send for ever."""
         while True:
-            try:
-                rows = await self._store.claim(self._epoch(), self._clock.now(), LEASE_MS, CLAIM_AT_ONCE)
-            except StoreUnavailable:
-                rows = []
+            rows = await self._claim()
             for row in rows:
                 self._line_up(row)
             if len(rows) == CLAIM_AT_ONCE:
                 continue
             await self._wait()
+
+    async def _claim(self) -> Sequence[OutboxRow]:
+        epoch = self._epoch()
+        try:
+            return await self._store.claim(epoch, self._clock.now(), LEASE_MS, CLAIM_AT_ONCE)
+        except StoreUnavailable:
+            return ()
+        except Fenced:
+            if self._holds(epoch):
+                raise
+            return ()
 
     async def _wait(self) -> None:
         try:
@@ -94,6 +103,8 @@ class Outbox:
                 line.popleft()
         finally:
             del self._lines[address]
+            # The store hands out one order per address: what came meanwhile can be claimed only now.
+            self.announce()
 
     async def _send(self, row: OutboxRow) -> None:
         courier = self._couriers.get(row.channel)
@@ -123,9 +134,14 @@ class Outbox:
         else:
             _log.debug(Line.EFFECT_SENT, channel=row.channel, alarm=row.alarm)
         self._metrics.effects.labels(row.channel, outcome).inc()
+        epoch = self._epoch()
         try:
-            await self._store.settle(self._epoch(), sent, again)
+            await self._store.settle(epoch, sent, again)
         except StoreUnavailable:
             return  # its lease runs out and it is sent again: at least once, never lost
+        except Fenced:
+            if self._holds(epoch):
+                raise
+            return
         if again:
             asyncio.get_running_loop().call_later((again_at - now) / 1000, self.announce)
