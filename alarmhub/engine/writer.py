@@ -7,7 +7,8 @@ commit is settled under a new lease before anything else is decided. It refuses 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import heapq
+import itertools
 from collections.abc import Callable, Iterable
 
 from alarmhub import logs
@@ -57,19 +58,21 @@ class Writer:
         self._world, self._publish, self._storing = world, publish, storing
         self._owner, self._ttl_ms = owner, ttl_ms
         self._wake = asyncio.Event()
-        self._waiting: deque[tuple[int, Item]] = deque()
+        self._waiting: list[tuple[int, int, Item]] = []  # heap by when each is refused
+        self._arrivals = itertools.count()
+        self._doubt: StoreUnavailable | None = None
         self._idle = asyncio.Event()
         self._idle.set()
 
     def put(self, item: Item) -> None:
         """Queue an item; raises NotStored when the backlog is full for its rank (receipts are dropped)."""
-        if self.queue.full_for(item.rank):
+        if self.queue.full_for(item):
             if item.rank is Rank.RECEIPT:
                 return
             raise NotStored("full")
         self.queue.put(item)
         if item.future is not None:
-            self._waiting.append((self._clock.now() + STORE_WITHIN_MS, item))
+            heapq.heappush(self._waiting, (item.at + STORE_WITHIN_MS, next(self._arrivals), item))
         self._idle.clear()
         self._wake.set()
 
@@ -84,10 +87,12 @@ class Writer:
     async def run(self) -> None:
         """Write for ever. Raises Fenced when another process has taken over."""
         while True:
-            if not len(self.queue):
+            if not len(self.queue) and self._doubt is None:
                 self._idle.set()
                 await self._wake.wait()
             self._wake.clear()
+            if self._doubt is not None:
+                await self._reconnect(self._doubt)
             if self.queue.only_receipts():
                 await self._for_company()
             items = self.queue.take(MOST_EVENTS)
@@ -139,30 +144,43 @@ class Writer:
                 _log.error(Line.EVENT_QUARANTINED, lane=item.lane, cause=f"row not kept: {again}")
             _fail(item, Refused("invalid"))
 
+    def holds(self, epoch: int) -> bool:
+        """Whether this process believes to hold the lease under `epoch`. While it is being taken anew the
+        answer is no: what fails then under the old epoch means nothing."""
+        return self.is_storing and epoch == self.epoch
+
+    def doubt(self, exc: StoreUnavailable) -> None:
+        """The lease could not be renewed: nothing can be stored, though perhaps nobody tried."""
+        self._doubt = exc
+        self._wake.set()
+
     async def _settle_unknown(self, folded: Folded, exc: StoreUnavailable) -> None:
         """The connection went during a commit: take the lease anew (which waits for what was in flight), then
-        see whether it was applied. Applied counts as done; else its events are decided afresh."""
+        see whether it was applied. Applied counts as done; else its events are decided afresh, before all
+        that came since."""
+        if await self._reconnect(exc, folded.batch_id):
+            self._publish(folded)
+        else:
+            self.queue.put_back(item for item in folded.items if not item.refused)
+            self._wake.set()
+
+    async def _reconnect(self, exc: StoreUnavailable, batch_id: str = "") -> bool:
+        """Wait for the database under a new lease; whether this batch was applied. Raises Fenced."""
         lost_at = self._clock.now()
         self.is_storing = False
-        _log.warning(Line.DATABASE_LOST, cause=str(exc), events=len(folded.items))
+        _log.warning(Line.DATABASE_LOST, cause=str(exc))
         self._storing(False)
-        applied = await self._applied_after_reconnect(folded.batch_id)
-        self.is_storing = True
+        applied = await self._applied_after_reconnect(batch_id)
+        self.is_storing, self._doubt = True, None
         _log.info(Line.DATABASE_BACK, lost_ms=self._clock.now() - lost_at, applied=applied)
         self._storing(True)
-        if applied:
-            self._publish(folded)
-            return
-        for item in folded.items:
-            if not item.refused:
-                self.queue.put(item)
-        self._wake.set()
+        return applied
 
     async def _applied_after_reconnect(self, batch_id: str) -> bool:
         while True:
             try:
                 await self._reacquire_lease()
-                return await self._store.applied(batch_id)
+                return bool(batch_id) and await self._store.applied(batch_id)
             except StoreUnavailable:
                 await asyncio.sleep(RECONNECT_EVERY_S)
 
@@ -178,7 +196,7 @@ class Writer:
             await asyncio.sleep(SWEEP_EVERY_S)
             now = self._clock.now()
             while self._waiting and self._waiting[0][0] <= now:
-                _, item = self._waiting.popleft()
+                _, _, item = heapq.heappop(self._waiting)
                 if item.future is not None and not item.future.done():
                     item.refused = True
                     _fail(item, NotStored("not stored in time"))
