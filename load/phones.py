@@ -125,15 +125,23 @@ class Crowd:
     def connect(self, phones: Sequence[Phone] | None = None, within_s: float = 120) -> None:
         """Connects `phones` (default all), a few at a time, until each is synced.
 
-        Raises TimeoutError with what is missing if that takes longer than `within_s`.
+        Raises TimeoutError with what is missing if that takes longer than `within_s`, or one is turned away.
         """
         wanted = self.phones if phones is None else phones
+        for one in wanted:
+            one.closed = ""
         self._queue = iter(wanted)
         for _ in range(CONNECTS_AT_ONCE):
             self._next()
-        if not self._reactor.run_until(lambda: all(one.stage == "synced" for one in wanted), within_s):
-            missing = [one for one in wanted if one.stage != "synced"]
-            why = missing[0].closed or f"stopped at {missing[0].stage}"
+
+        def over() -> bool:
+            return all(one.stage == "synced" for one in wanted) or any(one.closed for one in wanted)
+
+        self._reactor.run_until(over, within_s, every_s=0.01)
+        missing = [one for one in wanted if one.stage != "synced"]
+        if missing:
+            turned_away = [one for one in missing if one.closed]
+            why = turned_away[0].closed if turned_away else f"stopped at {missing[0].stage}"
             raise TimeoutError(f"{len(missing)} of {len(wanted)} phones did not get in; the first: {why}")
 
     def connect_one(self, phone: Phone) -> None:

@@ -38,7 +38,7 @@ class Steps:
     """
 
     def __init__(self) -> None:
-        self._offset_ns = time.clock_gettime_ns(time.CLOCK_REALTIME) - now_ns()
+        self.offset_ns = time.clock_gettime_ns(time.CLOCK_REALTIME) - now_ns()
         self._turns: dict[str, int] = {}
         self.late = Latencies()
         self.early = 0
@@ -57,7 +57,7 @@ class Steps:
         elif frame.turn > before:
             self._turns[frame.id] = 1 << 30
             due_ms = frame.raised_at + load_site.STEP_S * 1000
-            late_ms = (at_ns + self._offset_ns) / 1e6 - due_ms
+            late_ms = (at_ns + self.offset_ns) / 1e6 - due_ms
             self.late.record_ns(int(late_ms * 1e6))
             self.earliest_ms = late_ms if self.earliest_ms is None else min(self.earliest_ms, late_ms)
             if late_ms < -CLOCK_TOLERANCE_MS or 0 < frame.at < due_ms - CLOCK_TOLERANCE_MS:
