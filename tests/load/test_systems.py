@@ -19,7 +19,7 @@ def test_a_program_that_ends_early_is_told_with_its_output() -> None:
 
 def test_a_program_that_never_gets_ready_is_stopped() -> None:
     """The wait is bounded, and the process is gone afterwards."""
-    with Process([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
+    with Process([sys.executable, "-c", "import signal; signal.pause()"]) as process:
         pid = process.pid
         with pytest.raises(SystemFault, match="not ready"):
             process.wait_ready("http://127.0.0.1:1/readyz", within_s=0.2)
