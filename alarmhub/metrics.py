@@ -33,11 +33,13 @@ class Metrics:
     `rang_s{priority}`      from receipt of a signal to the first phone that rang
     `accepted_s{priority}`  from receipt of a signal to the first accept
     `lateness_s`            from a deadline's due time to its commit
+    `written_late_s`        from a deadline's due time to the frames of what it moved on
     `batch_events`          events per commit
     `loop_lag_s`            how late the event loop wakes a sleeper
     `open_deadlines`        deadlines waiting
     `storing`               1 while the database takes writes
     `queue_events`          events waiting to be decided
+    `source_up{source}`        1 while a source's line counts as up
     `signals{source,outcome}`  signals taken in, by outcome (new, known, ended, refused …)
     `refusals{door,reason}`    what was turned away, by door (api, espa, phones …)
     `effects{channel,outcome}` reports, pushes and pages by outcome (sent, retried, given_up)
@@ -67,6 +69,9 @@ class Metrics:
         self.lateness_s = histogram(
             "escalation_lateness_seconds", "From a deadline's due time to its commit.", LATENESS_BUCKETS_S
         )
+        self.written_late_s = histogram(
+            "escalation_written_lateness_seconds", "From a deadline's due time to its frames.", LATENESS_BUCKETS_S
+        )
         self.batch_events = histogram("batch_events", "Events per commit.", BATCH_BUCKETS)
         self.loop_lag_s = histogram(
             "loop_lag_seconds", "How late the event loop wakes a sleeper.", LAG_BUCKETS_S
@@ -77,6 +82,7 @@ class Metrics:
         self.signals = counter("signals", "Signals taken in.", "source", "outcome")
         self.refusals = counter("refusals", "What was turned away.", "door", "reason")
         self.effects = counter("effects", "Reports, pushes and pages.", "channel", "outcome")
+        self.source_up = gauge("source_up", "1 while a source's line counts as up.", "source")
         self._alarms = _Tally(gauge("alarms", "Open alarms by phase.", "phase"))
         self._phones = _Tally(gauge("phones", "Devices by reach.", "reach"))
 

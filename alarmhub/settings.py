@@ -52,6 +52,7 @@ class HubSettings(Struct, frozen=True):
     shard: Name = "main"
     lease_ttl_s: Annotated[float, Meta(ge=0.5, le=60)] = 1.5
     name: Name | None = None
+    loop: Literal["asyncio", "uvloop"] = "uvloop"
 
     def owner(self) -> str:
         """The name in the lease row; the machine's name unless one is set."""
@@ -88,6 +89,11 @@ class ApiSettings(Struct, frozen=True):
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     local_metrics: bool = True
+
+    def url(self) -> str:
+        """Where this machine's own programs find it; a wildcard address is reached over loopback."""
+        host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
 class PhoneSettings(Struct, frozen=True):

@@ -27,6 +27,8 @@ def compile_sources(reading: Reading) -> dict[str, SourceRules]:
             continue
         if entry.id == HUB_SOURCE:
             reading.faults.add(f"{path}.id", f'"{HUB_SOURCE}" is the hub itself')
+        if entry.reports and entry.protocol == "http":
+            reading.faults.add(f"{path}.reports", "a source over HTTP cannot be told anything back yet")
         reading.known("unit", entry.fallback_unit, f"{path}.fallback_unit")
         for index, unit in enumerate(entry.units):
             reading.known("unit", unit, f"{path}.units[{index}]")
