@@ -135,6 +135,7 @@ class Loaded(Struct, frozen=True):
     outbox: Sequence[OutboxRow]
     answered: Sequence[AnsweredRow]
     ended_recently: Sequence[Alarm] = ()  # ended within the last hour, for "rings again"
+    answered_complete: bool = True  # no reply of the last 24 h is missing
 
 
 class Token(Struct, frozen=True):

@@ -51,6 +51,7 @@ from alarmhub.ports import (
     Lease,
     NotStored,
     Phones,
+    Refused,
     SignalOutcome,
     Store,
     StoreUnavailable,
@@ -62,6 +63,8 @@ MEASURE_CLOCK_EVERY_MS = 10_000
 ROSTER_LOOK_EVERY_S = 30.0
 TRIM_EVERY_MS = 600_000
 WARN_UNSTAFFED_MS = 30 * 60_000
+STUCK_AGAIN_S = 30.0
+"""A deadline that could not even be decided by the fallback is tried again after this."""
 
 _log = logs.get("engine")
 _OUTCOME = msgspec.json.Decoder(SignalOutcome)
@@ -119,8 +122,9 @@ class Engine:
         for fact in loaded.facts:
             self._take_fact(fact.scope, fact.key, fact.body)
         self.facts = loaded.facts
-        for reply in loaded.answered:
+        for reply in reversed(loaded.answered):  # the oldest is forgotten first
             self.state.remember(reply.scope, reply.id, reply.answer)
+        self.state.replies_complete = loaded.answered_complete
         for ended in sorted(loaded.ended_recently, key=lambda a: a.at):
             self.state.remember_end(ended)
         for alarm in loaded.alarms:
@@ -130,7 +134,7 @@ class Engine:
         self._grace_until = now + GRACE_MS
         self._renew_roster(now)
         numbers = ids.Numbers(lease.epoch)
-        folder = Folder(self.state, numbers, self._decide_failed)
+        folder = Folder(self.state, numbers)
         self._writer = Writer(
             store=self._store,
             clock=self._clock,
@@ -140,6 +144,7 @@ class Engine:
             world=self.world,
             publish=self._publish,
             storing=self._storing_changed,
+            poisoned=self._poisoned,
             epoch=lease.epoch,
             owner=self._owner,
             ttl_ms=self._ttl_ms,
@@ -267,9 +272,7 @@ class Engine:
             if known is not None:
                 return _ANSWER.decode(known)
         future: asyncio.Future[AnswerOutcome] = asyncio.get_running_loop().create_future()
-        self._writer.put(
-            AvailabilityItem(now, future, staff=staff, device=device, req=req, state=state)
-        )
+        self._writer.put(AvailabilityItem(now, future, staff=staff, device=device, req=req, state=state))
         return await future
 
     def fact(self, scope: str, key: str, body: bytes | None) -> None:
@@ -284,10 +287,7 @@ class Engine:
         for alarm in self.state.of_source(source):
             self._writer.put(WorldItem(now, Rank.MEDIUM, alarm.id, event))
         for signal in notices.link(self.world().site, source, up=up):
-            try:
-                await self.signal(signal)
-            except NotStored as exc:
-                _log.error(Line.SIGNAL_REFUSED, source=notices.HUB, reason=exc.why)
+            await self._signal_of_our_own(signal)
 
     # Desk
 
@@ -389,6 +389,10 @@ class Engine:
         if folded.outbox:
             self._outbox.announce()
         self._measures.committed(folded, changes)
+        for alarm_id, exc in folded.failed:
+            self._decide_failed(alarm_id, exc)
+        for item, exc in folded.poison:
+            self._poisoned(item, exc)
         self._arm()
 
     def _keep(self, folded: Folded) -> None:
@@ -546,10 +550,7 @@ class Engine:
         assert self._site is not None
         signals, self._warned = notices.unstaffed(self._site, now, now + WARN_UNSTAFFED_MS, self._warned)
         for signal in signals:
-            try:
-                await self.signal(signal)
-            except NotStored as exc:
-                _log.error(Line.SIGNAL_REFUSED, source=notices.HUB, reason=exc.why)
+            await self._signal_of_our_own(signal)
 
     def _take_fact(self, scope: str, key: str, body: bytes | None) -> None:
         if body is None:
@@ -572,15 +573,36 @@ class Engine:
             self._timer.cancel()
             self._timer = None
 
-    def _decide_failed(self, what: str, exc: BaseException) -> None:
-        _log.error(Line.DECIDE_FAILED, exc=exc, alarm=what)
-        spawn(self._name_poison(what), "poison notice", self._crew, ends=True)
+    def _decide_failed(self, id: str, exc: Exception) -> None:
+        """An alarm went to its fallback. News of the hub's own alarms would breed news for ever."""
+        _log.error(Line.DECIDE_FAILED, exc=exc, alarm=id)
+        alarm = self.state.get(id)
+        if alarm is None or alarm.source != notices.HUB:
+            self._tell(notices.poison(self.world().site, id))
 
-    async def _name_poison(self, what: str) -> None:
+    def _poisoned(self, item: Item, exc: Exception) -> None:
+        """An event was set aside. A deadline is tried again after a while: an open alarm always has one."""
+        _log.error(Line.EVENT_QUARANTINED, exc=exc, lane=item.lane)
+        if isinstance(item, DeadlineItem):
+            asyncio.get_running_loop().call_later(STUCK_AGAIN_S, self._note_again, item.alarm)
+        if not (isinstance(item, SignalItem) and item.signal.source == notices.HUB):
+            self._tell(notices.poison(self.world().site, item.lane))
+
+    def _note_again(self, id: str) -> None:
+        alarm = self.state.get(id)
+        if alarm is not None:
+            self._deadlines.note(alarm)
+            self._arm()
+
+    def _tell(self, notice: Signal) -> None:
+        spawn(self._signal_of_our_own(notice), "notice", self._crew, ends=True)
+
+    async def _signal_of_our_own(self, notice: Signal) -> None:
+        """What the hub itself has to say; that it cannot be said is said in the log."""
         try:
-            await self.signal(notices.poison(self.world().site, what))
-        except NotStored as exc:
-            _log.error(Line.SIGNAL_REFUSED, source=notices.HUB, reason=exc.why)
+            await self.signal(notice)
+        except (NotStored, Refused) as exc:
+            _log.error(Line.SIGNAL_REFUSED, source=notices.HUB, reason=str(exc))
 
 
 def _settle(item: Item, reply: object) -> None:

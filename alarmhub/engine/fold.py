@@ -7,7 +7,7 @@ It refuses to wait and to write.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -91,6 +91,8 @@ class Folded:
         self.untouched: list[tuple[str, str]] = []  # staff, alarm: a turn passed without a touch
         self.touched: set[str] = set()
         self.rearm: list[str] = []
+        self.failed: list[tuple[str, Exception]] = []  # alarm that went to its fallback
+        self.poison: list[tuple[Item, Exception]] = []  # what was set aside
 
     @property
     def empty(self) -> bool:
@@ -138,24 +140,36 @@ def _row(alarm: Alarm) -> AlarmRow:
 class Folder:
     """Folds items against one committed state. One per engine; holds the ids and what rosters are stored."""
 
-    def __init__(
-        self, state: State, numbers: ids.Numbers, on_failed: Callable[[str, BaseException], None]
-    ) -> None:
+    def __init__(self, state: State, numbers: ids.Numbers) -> None:
         self._state = state
         self._numbers = numbers
-        self._on_failed = on_failed
         self.stored_rosters: set[str] = set()
 
     def fold(self, items: Iterable[Item], world: World, now: int) -> Folded:
         """Decide everything, in the order it counts. Never raises for an item: the culprit is set aside."""
         ordered = sorted(items, key=_counts_at)
-        folded = Folded(self._numbers.next(), ordered, Overlay(self._state))
-        for item in ordered:
+        poison: list[tuple[Item, Exception]] = []
+        while True:
+            folded = Folded(self._numbers.next(), ordered, Overlay(self._state))
+            culprit = self._all(folded, [i for i, _ in poison], world, now)
+            if culprit is None:
+                break
+            poison.append(culprit)  # half decided: begin anew without it
+        for item, exc in poison:
+            self._set_aside(folded, item, exc, now)
+        return folded
+
+    def _all(
+        self, folded: Folded, without: list[Item], world: World, now: int
+    ) -> tuple[Item, Exception] | None:
+        for item in folded.items:
+            if item in without:
+                continue
             try:
                 self._one(folded, item, world, now)
             except Exception as exc:  # noqa: BLE001  one event must not stop the others
-                self._set_aside(folded, item, exc, now)
-        return folded
+                return item, exc
+        return None
 
     def _one(self, folded: Folded, item: Item, world: World, now: int) -> None:
         match item:
@@ -310,7 +324,7 @@ class Folder:
         try:
             decision = decide(alarm, event, world, now)
         except Exception as exc:  # noqa: BLE001  the fixed fallback: to its last resort
-            self._on_failed(alarm.id, exc)
+            folded.failed.append((alarm.id, exc))
             decision = fallback(alarm, world, now)
         self._take(folded, alarm, event, decision, at, world, now, depth)
         return decision
@@ -383,18 +397,20 @@ class Folder:
 
     def _set_aside(self, folded: Folded, item: Item, exc: Exception, now: int) -> None:
         """Poison stops only itself: a row for an engineer, "invalid" for its sender."""
-        self._on_failed(item.lane, exc)
-        body = repr(item.signal).encode("utf-8", "replace") if isinstance(item, SignalItem) else b""
-        folded.quarantined.append(
-            QuarantineRow(self._numbers.next(), now, None, f"{type(exc).__name__}: {exc}"[:500], body[:8192])
-        )
-        folded.replies.append((item, Refused(f"{type(exc).__name__}")))
+        folded.poison.append((item, exc))
+        folded.quarantined.append(quarantine(self._numbers, item, f"{type(exc).__name__}: {exc}", now))
+        folded.replies.append((item, Refused("invalid")))
 
 
 def quarantine(folder_numbers: ids.Numbers, item: Item, cause: str, now: int) -> QuarantineRow:
-    """The row for an event the database would not take."""
-    body = ascii(item.signal).encode() if isinstance(item, SignalItem) else b""
-    return QuarantineRow(folder_numbers.next(), now, None, cause.replace("\x00", "")[:500], body[:8192])
+    """The row for an event that could not be decided, or that the database would not take."""
+    body = ascii(item.signal).encode() if isinstance(item, SignalItem) else type(item).__name__.encode()
+    alarm = item.alarm if isinstance(item, _OF_AN_ALARM) else None
+    cause = cause.encode("ascii", "backslashreplace").decode().replace("\x00", "")
+    return QuarantineRow(folder_numbers.next(), now, alarm, cause[:500], body[:8192])
+
+
+_OF_AN_ALARM = (AnswerItem, DeadlineItem, ReceiptItem, WorldItem)
 
 
 def _counts_at(item: Item) -> int:

@@ -24,7 +24,7 @@ from alarmhub.ports import Batch, Fenced, NotStored, Refused, Store, StoreUnavai
 
 MOST_EVENTS = 256
 RECEIPTS_WAIT_S = 0.02
-"""Receipts alone wait this long for company: nobody waits for them, and a press must not queue behind them."""
+"""Receipts alone wait this long for company: nobody waits for them, a press must not queue behind them."""
 STORE_WITHIN_MS = 2_000
 RECONNECT_EVERY_S = 0.2
 SWEEP_EVERY_S = 0.05
@@ -46,6 +46,7 @@ class Writer:
         world: Callable[[], World],
         publish: Callable[[Folded], None],
         storing: Callable[[bool], None],
+        poisoned: Callable[[Item, Exception], None],
         epoch: int,
         owner: str,
         ttl_ms: int,
@@ -55,7 +56,7 @@ class Writer:
         self.is_storing = True
         self._store, self._clock, self._metrics = store, clock, metrics
         self._folder, self._numbers = folder, numbers
-        self._world, self._publish, self._storing = world, publish, storing
+        self._world, self._publish, self._storing, self._poisoned = world, publish, storing, poisoned
         self._owner, self._ttl_ms = owner, ttl_ms
         self._wake = asyncio.Event()
         self._waiting: list[tuple[int, int, Item]] = []  # heap by when each is refused
@@ -136,13 +137,13 @@ class Writer:
             await self._commit(live[middle:])
             return
         for item in live:
-            _log.error(Line.EVENT_QUARANTINED, lane=item.lane, cause=str(exc))
             row = quarantine(self._numbers, item, str(exc), self._clock.now())
             try:
                 await self._store.write(self.epoch, Batch(self._numbers.next(), quarantined=[row]))
             except (StoreUnavailable, Unstorable) as again:
                 _log.error(Line.EVENT_QUARANTINED, lane=item.lane, cause=f"row not kept: {again}")
             _fail(item, Refused("invalid"))
+            self._poisoned(item, exc)
 
     def holds(self, epoch: int) -> bool:
         """Whether this process believes to hold the lease under `epoch`. While it is being taken anew the

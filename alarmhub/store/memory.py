@@ -188,7 +188,7 @@ class MemoryStore:
             for row in tables.alarms.values()
             if row.phase == _ENDED and row.at >= now - rows.ENDED_RECENTLY_MS
         ]
-        replies = [row for row in tables.answered.values() if row.at >= now - rows.REPLIES_LOADED_MS]
+        replies = [row for row in tables.answered.values() if row.at >= now - rows.REPLIES_KEPT_MS]
         replies.sort(key=lambda row: (-row.at, row.scope, row.id))
         return Loaded(
             alarms=_decoded(sorted(is_open, key=lambda row: (row.raised_at, row.id))),
@@ -197,6 +197,7 @@ class MemoryStore:
             outbox=[row for _, row in sorted(tables.outbox.items())],
             answered=replies[: rows.REPLIES_LOADED],
             ended_recently=_decoded(sorted(ended, key=lambda row: (row.at, row.id))),
+            answered_complete=len(replies) <= rows.REPLIES_LOADED,
         )
 
     async def remembered(self, scope: str, id: str) -> bytes | None:

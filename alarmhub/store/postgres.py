@@ -188,15 +188,16 @@ class PostgresStore:
             ended = await connection.fetch(QUERIES["load_ended"], now - rows.ENDED_RECENTLY_MS)
             facts = await connection.fetch(QUERIES["load_facts"], timeout=LOAD_WITHIN_S)
             outbox = await connection.fetch(QUERIES["load_outbox"], timeout=LOAD_WITHIN_S)
-            since = now - rows.REPLIES_LOADED_MS
-            answered = await connection.fetch(QUERIES["load_answered"], since, rows.REPLIES_LOADED)
+            since, most = now - rows.REPLIES_KEPT_MS, rows.REPLIES_LOADED
+            answered = await connection.fetch(QUERIES["load_answered"], since, most + 1)
         return Loaded(
             alarms=[rows.decode_alarm(row[0]) for row in alarms],
             site=await self.site(),
             facts=[FactRow(**row) for row in facts],
             outbox=[OutboxRow(**row) for row in outbox],
-            answered=[AnsweredRow(**row) for row in answered],
+            answered=[AnsweredRow(**row) for row in answered[:most]],
             ended_recently=[rows.decode_alarm(row[0]) for row in ended],
+            answered_complete=len(answered) <= most,
         )
 
     async def remembered(self, scope: str, id: str) -> bytes | None:

@@ -18,7 +18,6 @@ from alarmhub.ports import Batch, FactRow, Unstorable
 REPLIES_KEPT_MS = 24 * 3_600_000
 BATCHES_KEPT_MS = 3_600_000
 ENDED_RECENTLY_MS = 3_600_000
-REPLIES_LOADED_MS = 3_600_000
 REPLIES_LOADED = 20_000
 
 decode_alarm = msgspec.json.Decoder(Alarm).decode

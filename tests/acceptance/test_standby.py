@@ -8,7 +8,7 @@ from tests.support.hub import House
 
 
 async def test_a_standby_takes_over_when_the_active_hub_is_killed(house: House) -> None:
-    """kill -9 of the active hub: the other serves after its lease (1.5 s), with every alarm there."""
+    """SIGKILL of the active hub: the other serves after its lease (1.5 s), with every alarm there."""
     first, second = house.hub("first"), house.hub("second")
     await first.start()
     second.launch()

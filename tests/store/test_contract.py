@@ -262,7 +262,7 @@ async def test_a_known_roster_is_stored_once(store: Any, epoch: int) -> None:
 
 
 async def test_loading_gives_what_is_open_and_what_ended_lately(store: Any, epoch: int) -> None:
-    """Open ones oldest first; ended ones of the last hour; replies of the last hour, newest first."""
+    """Open ones oldest first; ended ones of the last hour; replies of the last 24 h, newest first."""
     ended = {"phase": Phase.ENDED, "version": 2}
     await store.write(
         epoch,
@@ -274,8 +274,8 @@ async def test_loading_gives_what_is_open_and_what_ended_lately(store: Any, epoc
                 alarm_row(alarm("long ago", at=NOW - HOUR - 1, **ended)),
             ],
             answered=[
-                AnsweredRow(scope="s", id="old", at=NOW - HOUR - 1, answer=b""),
-                AnsweredRow(scope="s", id="lately", at=NOW - HOUR, answer=b""),
+                AnsweredRow(scope="s", id="old", at=NOW - 24 * HOUR - 1, answer=b""),
+                AnsweredRow(scope="s", id="lately", at=NOW - 24 * HOUR, answer=b""),
                 AnsweredRow(scope="s", id="new", at=NOW, answer=b""),
             ],
             outbox=[effect_row(id="2"), effect_row(id="1")],
@@ -287,6 +287,7 @@ async def test_loading_gives_what_is_open_and_what_ended_lately(store: Any, epoc
     assert [a.id for a in loaded.alarms] == ["old", "young"]
     assert [a.id for a in loaded.ended_recently] == ["lately"]
     assert [reply.id for reply in loaded.answered] == ["new", "lately"]
+    assert loaded.answered_complete
     assert [effect.id for effect in loaded.outbox] == ["1", "2"]
 
 

@@ -25,6 +25,18 @@ TTL_MS = 1_500
 LAYOUT = Layout(20)
 
 
+class ForwardClock(MonotonicClock):
+    """The live clock, which can be set forward."""
+
+    _ahead_ms = 0
+
+    def now(self) -> int:
+        return super().now() + self._ahead_ms
+
+    def jump_to(self, at: int) -> None:
+        self._ahead_ms += max(0, at - self.now())
+
+
 class Screens:
     """What every phone was told (ports.Phones)."""
 
@@ -43,7 +55,7 @@ class Rig:
     """The engine and what it stands on."""
 
     def __init__(self, tables: Tables | None, couriers: dict[str, Courier], owner: str) -> None:
-        self.clock = MonotonicClock()
+        self.clock = ForwardClock()
         self.store = MemoryStore(self.clock, tables)
         self.crew = Crew("test")
         self.screens = Screens()

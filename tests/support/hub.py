@@ -25,14 +25,13 @@ from typing import Any
 import aiohttp
 import asyncpg
 import msgspec
+from websockets.exceptions import InvalidHandshake
 
 from alarmhub import site as site_files
 from alarmhub.core.site import Site
 from alarmhub.gateway.tokens import digest_of
 from alarmhub.ports import Token
 from alarmhub.store.postgres import PostgresStore
-from websockets.exceptions import InvalidHandshake
-
 from load.phone_client import PhoneClient
 from load.site import SOURCE, Layout, site_file, staff_id
 from tests.support.waiting import until
@@ -139,7 +138,7 @@ class Hub:
         return None if self.child is None else self.child.poll()
 
     def kill(self) -> None:
-        """kill -9: nothing is drained, nothing is said."""
+        """SIGKILL: nothing is drained, nothing is said."""
         assert self.child is not None
         self.child.kill()
         self.child.wait()
@@ -271,8 +270,7 @@ class House:
             published = site_files.publish(None, site, set())
             assert isinstance(published, Site)
             policies = [
-                (p.name, p.version, msgspec.json.encode(p))
-                for p in site_files.new_policies(None, published)
+                (p.name, p.version, msgspec.json.encode(p)) for p in site_files.new_policies(None, published)
             ]
             await store.publish_site(site_files.to_json(published), policies, 0)
             await store.add_tokens(tokens, 0)
