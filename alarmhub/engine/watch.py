@@ -1,0 +1,129 @@
+"""Keeps the world that decisions are taken in: site, roster and grace of this instant.
+
+Shift changes are taken at their instant, and every open alarm is looked at again when the roster or the site
+changes. It refuses to decide what that means for an alarm, and to know where sites come from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from alarmhub import logs
+from alarmhub.clock import Clock
+from alarmhub.core.events import Signal, WorldChanged
+from alarmhub.core.kinds import RECENT_S
+from alarmhub.core.roster import Roster, next_change, roster_at
+from alarmhub.core.site import Site
+from alarmhub.core.world import World
+from alarmhub.engine import notices
+from alarmhub.engine.contact import Contacts
+from alarmhub.engine.items import RANK_OF, Item, WorldItem
+from alarmhub.engine.state import State, urgency
+from alarmhub.logs import Line
+
+GRACE_MS = RECENT_S * 1000
+ROSTER_LOOK_EVERY_S = 30.0
+WARN_UNSTAFFED_MS = 30 * 60_000
+
+_log = logs.get("engine")
+
+
+class Watch:
+    """Site and roster in force. `put` queues an event of an alarm, `tell` takes a signal of the hub's own."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        state: State,
+        contacts: Contacts,
+        pagers: bool,
+        put: Callable[[Item], None],
+        tell: Callable[[Signal], Awaitable[None]],
+    ) -> None:
+        self._clock, self._state, self._contacts = clock, state, contacts
+        self._pagers, self._put, self._tell = pagers, put, tell
+        self._site = notices.empty_site()
+        self._roster: Roster | None = None
+        self._world: World | None = None
+        self._grace_until = 0
+        self._untouched: frozenset[str] = frozenset()
+        self._warned: set[str] = set()
+        self._moved = asyncio.Event()
+
+    def world(self) -> World:
+        """Site, roster and reach of this instant. `reach` changes in place."""
+        world = self._world
+        if world is None:
+            assert self._roster is not None
+            world = World(self._site, self._roster, self._contacts.reach, self._grace_until, self._untouched)
+            self._world = world
+        return world
+
+    def begin(self, site: Site | None, now: int) -> None:
+        """What a start found; nobody who is `recent` is skipped before the grace has passed."""
+        if site is not None:
+            self._site = site
+        self._grace_until = now + GRACE_MS
+        self.look(now)
+
+    def take_site(self, site: Site) -> None:
+        """A new version was published."""
+        self._site = site
+        _log.info(Line.SITE_LOADED, version=site.version)
+        self.look(self._clock.now(), cause="site", always=True)
+
+    def grant_grace(self, at: int) -> None:
+        """Many phones dropped at once: nobody `recent` is skipped before the grace has passed."""
+        self._grace_until = max(self._grace_until, at + GRACE_MS)
+        self._world = None
+        _log.warning(Line.RESTART_GRACE, until=self._grace_until)
+
+    def untouched(self, staff: frozenset[str]) -> None:
+        """Whose phones lie untouched."""
+        if staff != self._untouched:
+            self._untouched, self._world = staff, None
+
+    def look(self, now: int, cause: str = "roster", *, always: bool = False) -> None:
+        """Compute the roster of this instant; if it differs, every open alarm is looked at again."""
+        before = self._roster
+        roster = roster_at(self._site, now, self._state.availability)
+        self._roster, self._world = roster, None
+        if self._pagers:
+            self._contacts.pagers(s.id for s in self._site.staff.values() if s.pager is not None)
+        if before is None or (roster.hash == before.hash and not always):
+            return
+        event = WorldChanged(cause)
+        for alarm in sorted(self._state.alarms.values(), key=urgency):
+            self._put(WorldItem(now, RANK_OF[alarm.priority], alarm.id, event))
+
+    def clock_moved(self) -> None:
+        """The clock was set forward: shift changes that have passed thereby are taken now."""
+        self.look(self._clock.now())
+        self._moved.set()
+
+    async def run(self) -> None:
+        """Shift changes at their instant; a unit that will have nobody is announced half an hour before."""
+        while True:
+            now = self._clock.now()
+            self.look(now)
+            await self._warn_unstaffed(now)
+            change_at = next_change(self._site, now)
+            wait_s = ROSTER_LOOK_EVERY_S
+            if change_at is not None:
+                wait_s = min(wait_s, max(0.001, (change_at - now) / 1000))
+            await self._sleep(wait_s)
+
+    async def _sleep(self, wait_s: float) -> None:
+        self._moved.clear()
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._moved.wait()
+        except TimeoutError:
+            return
+
+    async def _warn_unstaffed(self, now: int) -> None:
+        signals, self._warned = notices.unstaffed(self._site, now, now + WARN_UNSTAFFED_MS, self._warned)
+        for signal in signals:
+            await self._tell(signal)
