@@ -13,12 +13,10 @@ from collections.abc import Callable, Collection, Sequence
 import msgspec
 
 from alarmhub import logs
-from alarmhub.clock import JUMP_SAID_MS, Clock, MonotonicClock
+from alarmhub.clock import Clock
 from alarmhub.core.alarm import Alarm
 from alarmhub.core.events import Answer, Signal, SignalEvent, WorldChanged
-from alarmhub.core.kinds import RECENT_S
 from alarmhub.core.reach import Reach
-from alarmhub.core.roster import Roster, next_change, roster_at
 from alarmhub.core.signalling import kind_of, priority_of
 from alarmhub.core.site import Site
 from alarmhub.core.world import World
@@ -38,17 +36,20 @@ from alarmhub.engine.items import (
     SignalItem,
     WorldItem,
 )
+from alarmhub.engine.lease import Tenure
 from alarmhub.engine.measures import Measures
 from alarmhub.engine.outbox import Courier, Outbox
-from alarmhub.engine.state import State, urgency
+from alarmhub.engine.state import State
+from alarmhub.engine.timer import DeadlineTimer
+from alarmhub.engine.watch import Watch
 from alarmhub.engine.writer import STORE_WITHIN_MS, Writer
 from alarmhub.logs import Line
 from alarmhub.metrics import Metrics
 from alarmhub.ports import (
     AnswerOutcome,
     FactRow,
-    Fenced,
     Lease,
+    Loaded,
     NotStored,
     Phones,
     Refused,
@@ -58,11 +59,6 @@ from alarmhub.ports import (
 )
 from alarmhub.tasks import Crew, spawn
 
-GRACE_MS = RECENT_S * 1000
-MEASURE_CLOCK_EVERY_MS = 10_000
-ROSTER_LOOK_EVERY_S = 30.0
-TRIM_EVERY_MS = 600_000
-WARN_UNSTAFFED_MS = 30 * 60_000
 STUCK_AGAIN_S = 30.0
 """A deadline that could not even be decided by the fallback is tried again after this."""
 
@@ -89,24 +85,24 @@ class Engine:
     ) -> None:
         self._store, self._clock, self._crew, self._metrics = store, clock, crew, metrics
         self._owner, self._ttl_ms = owner, lease_ttl_ms
-        self._couriers, self._pagers = couriers, pagers
+        self._couriers = couriers
         self.state = State()
         self.contacts = Contacts()
         self._touches = Touches()
         self._deadlines = Deadlines()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = DeadlineTimer(clock, self._deadlines, self._deadline_due)
+        self._watch = Watch(
+            clock=clock,
+            state=self.state,
+            contacts=self.contacts,
+            pagers=pagers,
+            put=lambda item: self._writer.put(item),
+            tell=self._signal_of_our_own,
+        )
         self._phones: list[Phones] = []
         self._measures = Measures(metrics, clock)
         self.facts: Sequence[FactRow] = ()
         """Facts the start found, for those who keep their own (the gateway's last-seen times)."""
-        self._lease: Lease | None = None
-        self._site: Site | None = None
-        self._roster: Roster | None = None
-        self._world: World | None = None
-        self._grace_until = 0
-        self._untouched: frozenset[str] = frozenset()
-        self._warned: set[str] = set()
-        self._roster_wake = asyncio.Event()
         self._writer: Writer
         self.on_site: list[Callable[[Site], None]] = []
         self.on_tokens: list[Callable[[], None]] = []
@@ -115,10 +111,20 @@ class Engine:
 
     async def start(self, lease: Lease) -> None:
         """Load the committed state and begin to serve. Raises StoreUnavailable."""
-        self._lease = lease
         now = self._clock.now()
         loaded = await self._store.load(now)
-        self._site = loaded.site if loaded.site is not None else notices.empty_site()
+        self._take_in(loaded)
+        self._watch.begin(loaded.site, now)
+        self._compose(lease)
+        self._metrics.storing.set(1)
+        spawn(self._writer.run(), "writer", self._crew)
+        spawn(self._writer.sweep(), "sweep", self._crew)
+        spawn(self._tenure.run(), "lease", self._crew)
+        spawn(self._watch.run(), "roster", self._crew)
+        spawn(self._outbox.run(), "outbox", self._crew)
+        self._timer.arm()
+
+    def _take_in(self, loaded: Loaded) -> None:
         for fact in loaded.facts:
             self._take_fact(fact.scope, fact.key, fact.body)
         self.facts = loaded.facts
@@ -131,15 +137,14 @@ class Engine:
             self.state.put(alarm)
             self._deadlines.note(alarm)
         self._measures.loaded(loaded.alarms)
-        self._grace_until = now + GRACE_MS
-        self._renew_roster(now)
+
+    def _compose(self, lease: Lease) -> None:
         numbers = ids.Numbers(lease.epoch)
-        folder = Folder(self.state, numbers)
         self._writer = Writer(
             store=self._store,
             clock=self._clock,
             metrics=self._metrics,
-            folder=folder,
+            folder=Folder(self.state, numbers),
             numbers=numbers,
             world=self.world,
             publish=self._publish,
@@ -158,21 +163,22 @@ class Engine:
             epoch=lambda: self._writer.epoch,
             holds=self._writer.holds,
         )
-        self._metrics.storing.set(1)
-        self._spawn_all()
-        self._arm()
-
-    def _spawn_all(self) -> None:
-        spawn(self._writer.run(), "writer", self._crew)
-        spawn(self._writer.sweep(), "sweep", self._crew)
-        spawn(self._keep_lease(), "lease", self._crew)
-        spawn(self._watch_roster(), "roster", self._crew)
-        spawn(self._outbox.run(), "outbox", self._crew)
+        self._tenure = Tenure(
+            store=self._store,
+            clock=self._clock,
+            crew=self._crew,
+            writer=self._writer,
+            lease=lease,
+            ttl_ms=self._ttl_ms,
+            on_site=self._site_published,
+            on_tokens=self._tokens_changed,
+            on_clock_moved=self.time_moved,
+            on_trim=self.state.forget,
+        )
 
     async def stop(self) -> None:
         """Commit what waits, then give the lease back. Doors must be closed before."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timer.stop()
         await self._writer.drained()
 
     async def idle(self) -> None:
@@ -312,12 +318,7 @@ class Engine:
 
     def world(self) -> World:
         """Site, roster and reach of this instant. `reach` changes in place."""
-        world = self._world
-        if world is None:
-            assert self._site is not None and self._roster is not None
-            world = World(self._site, self._roster, self.contacts.reach, self._grace_until, self._untouched)
-            self._world = world
-        return world
+        return self._watch.world()
 
     def open_alarm(self, id: str) -> Alarm | None:
         """One open alarm."""
@@ -348,16 +349,13 @@ class Engine:
 
     def lost_many(self, at: int) -> None:
         """Many phones dropped at once: nobody `recent` is skipped before the grace has passed."""
-        self._grace_until = max(self._grace_until, at + GRACE_MS)
-        self._world = None
-        _log.warning(Line.RESTART_GRACE, until=self._grace_until)
+        self._watch.grant_grace(at)
 
     def time_moved(self) -> None:
         """The clock was set forward: shift changes and deadlines that have passed thereby are taken now.
         Timers count the machine's waking time, which does not move along."""
-        self._renew_roster(self._clock.now())
+        self._watch.clock_moved()
         self._arm()
-        self._roster_wake.set()
 
     def count_on_nobody_absent(self) -> None:
         """After a start: acceptors on their way of whom nothing is heard are treated as lost from now on."""
@@ -409,7 +407,7 @@ class Engine:
         self._keep_touches(folded)
         if overlay.availability:
             state.availability.update(overlay.availability)
-            self._renew_roster(self._clock.now())
+            self._watch.look(self._clock.now())
 
     def _keep_touches(self, folded: Folded) -> None:
         if not (folded.touched or folded.untouched):
@@ -419,138 +417,27 @@ class Engine:
             self._touches.untouched_ring(staff, alarm, now)
         for staff in folded.touched:
             self._touches.touched(staff)
-        untouched = self._touches.untouched(now)
-        if untouched != self._untouched:
-            self._untouched, self._world = untouched, None
+        self._watch.untouched(self._touches.untouched(now))
 
-    # Deadlines
+    # Deadlines, site, tokens
 
     def _arm(self) -> None:
-        due = self._deadlines.next()
-        if self._timer is not None:
-            if due is not None and self._timer.when() == self._when(due):
-                return
-            self._timer.cancel()
-            self._timer = None
-        if due is not None and self._writer.is_storing:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(max(self._when(due), loop.time()), self._deadlines_due)
+        if self._writer.is_storing:
+            self._timer.arm()
 
-    def _when(self, due: int) -> float:
-        return asyncio.get_running_loop().time() + (due - self._clock.now()) / 1000
+    def _deadline_due(self, due: int, id: str) -> None:
+        alarm = self.state.get(id)
+        if alarm is not None:
+            self._writer.put(DeadlineItem(due, RANK_OF[alarm.priority], id))
 
-    def _deadlines_due(self) -> None:
-        self._timer = None
-        if not self._writer.is_storing:
-            return
-        for due, id in self._deadlines.take_due(self._clock.now()):
-            alarm = self.state.get(id)
-            if alarm is not None:
-                self._writer.put(DeadlineItem(due, RANK_OF[alarm.priority], id))
-        self._arm()
+    def _site_published(self, site: Site) -> None:
+        self._watch.take_site(site)
+        for heard in self.on_site:
+            heard(site)
 
-    # Lease, site, roster
-
-    async def _keep_lease(self) -> None:
-        """Renew well within its time; learn of new sites, tokens and the database's clock on the way."""
-        measured_at = trimmed_at = self._clock.now()
-        while True:
-            await asyncio.sleep(self._ttl_ms / 3000)
-            if not self._writer.is_storing:
-                continue
-            epoch = self._writer.epoch
-            asked_ns = self._clock.monotonic_ns() if isinstance(self._clock, MonotonicClock) else 0
-            try:
-                lease = await self._renew(epoch)
-                now = self._clock.now()
-                if isinstance(self._clock, MonotonicClock) and now - measured_at >= MEASURE_CLOCK_EVERY_MS:
-                    if self._clock.measured(lease.database_now, asked_ns=asked_ns) > JUMP_SAID_MS:
-                        self.time_moved()  # the machine slept, and its timers with it
-                    measured_at = now
-                await self._look_for_news(lease)
-                if now - trimmed_at >= TRIM_EVERY_MS:
-                    trimmed_at = now
-                    self.state.forget(now)
-                    spawn(self._trim(epoch, now), "trim", self._crew, ends=True)
-            except StoreUnavailable:
-                continue
-            except Fenced:
-                if self._writer.holds(epoch):
-                    raise
-
-    async def _renew(self, epoch: int) -> Lease:
-        try:
-            return await self._store.renew(epoch, self._ttl_ms)
-        except StoreUnavailable as exc:
-            self._writer.doubt(exc)
-            raise
-
-    async def _trim(self, epoch: int, now: int) -> None:
-        """Beside the renewals: the lease does not wait for it."""
-        try:
-            await self._store.trim(epoch, now)
-        except StoreUnavailable:
-            return  # in ten minutes again
-        except Fenced:
-            if self._writer.holds(epoch):
-                raise
-
-    async def _look_for_news(self, lease: Lease) -> None:
-        known = self._lease
-        assert known is not None
-        if lease.site_version != known.site_version:
-            site = await self._store.site()
-            if site is not None:
-                self._site = site
-                _log.info(Line.SITE_LOADED, version=site.version)
-                self._renew_roster(self._clock.now(), cause="site", always=True)
-                for heard in self.on_site:
-                    heard(site)
-        if lease.tokens_version != known.tokens_version:
-            for tokens_changed in self.on_tokens:
-                tokens_changed()
-        self._lease = lease
-
-    def _renew_roster(self, now: int, cause: str = "roster", *, always: bool = False) -> None:
-        """Compute the roster of this instant; if it differs, every open alarm is looked at again."""
-        assert self._site is not None
-        before = self._roster
-        roster = roster_at(self._site, now, self.state.availability)
-        self._roster, self._world = roster, None
-        if self._pagers:
-            self.contacts.pagers(s.id for s in self._site.staff.values() if s.pager is not None)
-        if before is None or (roster.hash == before.hash and not always):
-            return
-        event = WorldChanged(cause)
-        for alarm in sorted(self.state.alarms.values(), key=urgency):
-            self._writer.put(WorldItem(now, RANK_OF[alarm.priority], alarm.id, event))
-
-    async def _watch_roster(self) -> None:
-        """Shift changes at their instant; a unit that will have nobody is announced half an hour before."""
-        while True:
-            now = self._clock.now()
-            self._renew_roster(now)
-            await self._warn_unstaffed(now)
-            assert self._site is not None
-            change_at = next_change(self._site, now)
-            wait_s = ROSTER_LOOK_EVERY_S
-            if change_at is not None:
-                wait_s = min(wait_s, max(0.001, (change_at - now) / 1000))
-            await self._sleep_until_moved(wait_s)
-
-    async def _sleep_until_moved(self, wait_s: float) -> None:
-        self._roster_wake.clear()
-        try:
-            async with asyncio.timeout(wait_s):
-                await self._roster_wake.wait()
-        except TimeoutError:
-            return
-
-    async def _warn_unstaffed(self, now: int) -> None:
-        assert self._site is not None
-        signals, self._warned = notices.unstaffed(self._site, now, now + WARN_UNSTAFFED_MS, self._warned)
-        for signal in signals:
-            await self._signal_of_our_own(signal)
+    def _tokens_changed(self) -> None:
+        for heard in self.on_tokens:
+            heard()
 
     def _take_fact(self, scope: str, key: str, body: bytes | None) -> None:
         if body is None:
@@ -569,9 +456,8 @@ class Engine:
             phones.storing(storing)
         if storing:
             self._arm()
-        elif self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        else:
+            self._timer.stop()
 
     def _decide_failed(self, id: str, exc: Exception) -> None:
         """An alarm went to its fallback. News of the hub's own alarms would breed news for ever."""
