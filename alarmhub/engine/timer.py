@@ -12,24 +12,30 @@ from collections.abc import Callable
 from alarmhub.clock import Clock
 from alarmhub.engine.deadlines import Deadlines
 
+SAME_S = 0.002
+"""The clock reads whole milliseconds: an instant computed twice differs by as much."""
+
 
 class DeadlineTimer:
     """`due(at, alarm)` is called for each deadline as it falls due. Runs between `arm` and `stop`."""
 
     def __init__(self, clock: Clock, deadlines: Deadlines, due: Callable[[int, str], None]) -> None:
         self._clock, self._deadlines, self._due = clock, deadlines, due
-        self._handle: asyncio.TimerHandle | None = None
+        self._handle: asyncio.Handle | None = None
+        self._fires_at = 0.0
 
     def arm(self) -> None:
         """The next deadline may be another one than before."""
         due = self._deadlines.next()
+        when = None if due is None else self._when(due)
         if self._handle is not None:
-            if due is not None and self._handle.when() == self._when(due):
+            if when is not None and abs(when - self._fires_at) < SAME_S:
                 return
             self.stop()
-        if due is not None:
+        if when is not None:
             loop = asyncio.get_running_loop()
-            self._handle = loop.call_at(max(self._when(due), loop.time()), self._fire)
+            self._fires_at = when
+            self._handle = loop.call_at(max(when, loop.time()), self._fire)
 
     def stop(self) -> None:
         """Wake no more until armed again."""
