@@ -68,6 +68,7 @@ class App:
     async def start(self) -> None:
         """Database, lease, state, doors. Raises StartFailed; what was started is undone then."""
         _log.info(Line.HUB_STARTING, shard=self.settings.hub.shard)
+        self.crew = Crew("hub")
         try:
             dsn = await self._database()
             owner = self._owner()
@@ -135,6 +136,8 @@ class App:
         dsn = await server.start()
         self._stack.push_async_callback(server.stop)
         _log.info(Line.DATABASE_STARTED)
+        self._stack.push_async_callback(self.crew.close)
+        spawn(server.keep(), "embedded database", self.crew)
         return dsn
 
     def _owner(self) -> str:
@@ -190,7 +193,6 @@ class App:
             await asyncio.sleep(STANDBY_LOOK_EVERY_S)
 
     async def _engine(self, lease: Lease, owner: str) -> None:
-        self.crew = Crew("hub")
         self.lines = Lines(self.settings.espa, clock=self._line_clock, crew=self.crew, metrics=self.metrics)
         self.engine = Engine(
             store=self.store, clock=self.clock, crew=self.crew, metrics=self.metrics, owner=owner,
