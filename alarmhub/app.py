@@ -21,8 +21,8 @@ from alarmhub.core.events import Signal
 from alarmhub.engine.engine import Engine
 from alarmhub.engine.notices import clock_jumped, phones_lost
 from alarmhub.gateway.reach import UnitSilence
-from alarmhub.gateway.tokens import digest_of
 from alarmhub.gateway.server import Gateway, GatewaySettings
+from alarmhub.gateway.tokens import digest_of
 from alarmhub.inbound.lines import Lines
 from alarmhub.logs import Line
 from alarmhub.metrics import Metrics
@@ -204,7 +204,6 @@ class App:
         self._stack.push_async_callback(self._drain_engine)
         self.clock.on_jump = self._clock_jumped
         spawn(watch_loop(self.metrics.loop_lag_s.observe), "loop lag", self.crew)
-        spawn(self._count_phones(), "count phones", self.crew)
         await self._local_token()
 
     async def _give_back(self) -> None:
@@ -260,6 +259,7 @@ class App:
         self._stack.push_async_callback(self.api.stop)
         await self.lines.start(self.engine)
         self._stack.push_async_callback(self.lines.stop)
+        spawn(self._count(), "counts", self.crew)
 
     # Threads between the parts
 
@@ -289,8 +289,10 @@ class App:
     def _later(self, coro: Coroutine[Any, Any, None], name: str) -> None:
         spawn(coro, name, self.crew, ends=True)
 
-    async def _count_phones(self) -> None:
+    async def _count(self) -> None:
         while True:
             self.metrics.set_phones(self.engine.contacts.by_reach())
             self.metrics.open_deadlines.set(self.engine.open_deadlines)
+            for link in self.settings.espa:
+                self.metrics.source_up.labels(link.source).set(self.lines.is_up(link.source))
             await asyncio.sleep(1.0)

@@ -9,27 +9,32 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sys
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
 import msgspec
+import uvloop
 
 from alarmhub import logs
 from alarmhub import site as site_files
 from alarmhub.app import App, StartFailed
 from alarmhub.clock import MonotonicClock
+from alarmhub.core.kinds import Kind
 from alarmhub.core.site import Site
+from alarmhub.demo.live import run_live
+from alarmhub.demo.once import run_once
+from alarmhub.doctor import Level, examined
 from alarmhub.gateway.tokens import digest_of
+from alarmhub.installation import opened
 from alarmhub.ports import StoreUnavailable, Token
-from alarmhub.settings import Settings, SettingsRefused, read
-from alarmhub.store.embedded import EmbeddedServer, ServerFault
+from alarmhub.press import PressFailed, Watch, button, reached
+from alarmhub.settings import LOCAL_SECRET_FILE, Settings, SettingsRefused, local_secret, read
+from alarmhub.store.embedded import ServerFault
 from alarmhub.store.postgres import PostgresStore
 
 API_SCOPES = ("alarms:read", "alarms:answer", "metrics:read", "signals:write")
-OPEN_WITHIN_S = 60.0
 
 _T = TypeVar("_T")
 
@@ -57,34 +62,15 @@ def settings_of(config: Path | None) -> Settings:
     return settings
 
 
-def run(work: Coroutine[Any, Any, _T]) -> _T:
-    """Run a command's work; foreseeable failures become one line."""
+def run(work: Coroutine[Any, Any, _T], *, loop: str = "asyncio") -> _T:
+    """Run a command's work on the named event loop; foreseeable failures become one line."""
     try:
-        return asyncio.run(work)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop if loop == "uvloop" else None) as runner:
+            return runner.run(work)
     except (StartFailed, StoreUnavailable, ServerFault, OSError) as exc:
         fail(str(exc) or type(exc).__name__)
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-@asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[PostgresStore]:
-    """The store of this installation, for a command; the embedded server is started when it is not running."""
-    server: EmbeddedServer | None = None
-    if settings.database.dsn is not None:
-        dsn = settings.database.dsn.reveal()
-    else:
-        server = EmbeddedServer(settings.database.folder())
-        dsn = await server.start()
-    store = PostgresStore(dsn, shard=settings.hub.shard)
-    try:
-        async with asyncio.timeout(OPEN_WITHIN_S):
-            await store.open()
-        yield store
-    finally:
-        await store.close()
-        if server is not None:
-            await server.stop()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -97,7 +83,64 @@ def main() -> None:
 def serve(config: Path | None) -> None:
     """Run the hub until it is told to stop."""
     settings = settings_of(config)
-    sys.exit(run(App(settings).run()))
+    sys.exit(run(App(settings).run(), loop=settings.hub.loop))
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="Play the scenario from beginning to end, judge it, and stop.")
+def demo(once: bool) -> None:
+    """A hospital to watch: hub, database, call plants and phones at work, all on this machine."""
+    settings = settings_of(None)
+    sys.exit(0 if run(run_once(settings) if once else run_live(settings)) else 1)
+
+
+@main.command()
+@click.argument("place")
+@click.option(
+    "--kind", type=click.Choice([str(k) for k in Kind]), help="Default: what the place usually calls."
+)
+@click.option("--type", "type_", help="The site's own name for the alarm, instead of a kind.")
+@click.option("--source", help="Which source speaks. Default: the one that serves the place's unit.")
+@_config
+def press(place: str, kind: str | None, type_: str | None, source: str | None, config: Path | None) -> None:
+    """Press a button at PLACE, and watch that one alarm until somebody accepts it."""
+    settings = settings_of(config)
+    logs.configure(level="error", format=settings.log.format)
+    try:
+        run(_press(settings, place, kind, type_, source))
+    except PressFailed as exc:
+        fail(str(exc))
+
+
+async def _press(
+    settings: Settings, place: str, kind: str | None, type_: str | None, source: str | None
+) -> None:
+    url = settings.api.url()
+    await reached(url)
+    folder = settings.database.folder()
+    if not (folder / LOCAL_SECRET_FILE).exists():
+        raise PressFailed(f"no secret in {folder}; set ALARMHUB_DATABASE__DATA_DIR to the hub's data folder")
+    secret = local_secret(folder)
+    async with opened(settings) as store:
+        published = await store.site()
+    if published is None:
+        raise PressFailed("no site has been loaded yet: alarmhub site load FILE")
+    wanted = button(published, place, kind, type_, source)
+    await Watch(url, secret.reveal(), click.echo).press_until_accepted(wanted)
+
+
+@main.command()
+@_config
+def doctor(config: Path | None) -> None:
+    """Look at everything an installation needs; exit 0 only if nothing has failed."""
+    settings = settings_of(config)
+    logs.configure(level="error", format=settings.log.format)
+    click.echo(f"{'ok':<4}  {'settings':<18}  {config or 'defaults and environment'}")
+    failed = False
+    for finding in run(examined(settings)):
+        failed = failed or finding.level is Level.FAIL
+        click.echo(f"{finding.level:<4}  {finding.what:<18}  {finding.text}")
+    sys.exit(1 if failed else 0)
 
 
 @main.group()
@@ -128,8 +171,9 @@ def site_check(file: Path) -> None:
     checked = _checked(file)
     samples = sum(len(s.samples) for s in checked.sources.values())
     click.echo(
-        f"{file}: good: {len(checked.units)} units, {len(checked.places)} places, {len(checked.staff)} staff, "
-        f"{len(checked.sources)} sources, {samples} sample telegrams map as they should"
+        f"{file}: good: {len(checked.units)} units, {len(checked.places)} places, "
+        f"{len(checked.staff)} staff, {len(checked.sources)} sources, "
+        f"{samples} sample telegrams map as they should"
     )
 
 
@@ -137,7 +181,7 @@ def site_check(file: Path) -> None:
 @_FILE
 @_config
 def site_load(file: Path, config: Path | None) -> None:
-    """Publish a site file: new versions of what changed, refused if an open alarm would lose its last resort."""
+    """Publish a site file: new versions of what changed, unless that would orphan an open alarm."""
     checked = _checked(file)
     version = run(_load(settings_of(config), checked, file))
     click.echo(f"{file}: published as version {version}")
@@ -149,7 +193,7 @@ async def _load(settings: Settings, checked: Site, file: Path) -> int:
 
 
 async def publish(store: PostgresStore, checked: Site, now: int, name: str) -> int:
-    """Store a checked site as the newest version; exits with every fault if that would orphan an open alarm."""
+    """Store a checked site as the newest version, or exit with every fault if it would orphan an alarm."""
     previous = await store.site()
     loaded = await store.load(now)
     published = site_files.publish(previous, checked, {a.unit for a in loaded.alarms})

@@ -103,3 +103,23 @@ async def make_secrets(store: PostgresStore, kind: str, ids: Iterable[str]) -> d
     tokens = [Token(digest_of(secret), kind, id) for id, secret in made.items()]
     await store.add_tokens(tokens, MonotonicClock().now())
     return made
+
+
+async def kept_secrets(store: PostgresStore, folder: Path, kind: str, ids: Iterable[str]) -> dict[str, str]:
+    """Secrets that the next demo in this folder uses again, in a file of its own with mode 0600."""
+    path = folder / f"demo-{kind}.secrets"
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+    except (FileNotFoundError, msgspec.DecodeError):
+        kept = {}
+    wanted = {id: kept.get(id) or secrets.token_urlsafe(24) for id in ids}
+    unknown = [id for id, secret in wanted.items() if await store.token(digest_of(secret)) is None]
+    tokens = [Token(digest_of(wanted[id]), kind, id) for id in unknown]
+    await store.add_tokens(tokens, MonotonicClock().now())
+    _write_private(path, msgspec.json.encode(wanted))
+    return wanted
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)

@@ -31,6 +31,7 @@ from alarmhub.ports import (
     Unstorable,
 )
 from alarmhub.store import rows
+from alarmhub.store.condition import Condition, condition_of
 from alarmhub.store.connections import connect, translated
 from alarmhub.store.migrate import migrate
 from alarmhub.store.queries import QUERIES
@@ -234,6 +235,11 @@ class PostgresStore:
         async with self._reading() as connection:
             found = await connection.fetch(QUERIES["alarms"], phase, only, source, limit, after)
         return [rows.decode_alarm(row[0]) for row in found]
+
+    async def condition(self, since: int) -> Condition:
+        """How the database is; newest alarms are looked for from `since` (epoch ms) on."""
+        async with self._reading() as connection:
+            return await condition_of(connection, self._shard, since)
 
     # -- site and tokens -------------------------------------------------------------------------------------
 

@@ -195,6 +195,20 @@ WHERE ($1::text IS NULL OR phase = $1)
 ORDER BY raised_at DESC, id DESC
 LIMIT $4;
 
+-- condition --
+-- For the doctor. Sequential only over small tables.
+SELECT current_setting('server_version') AS server, epoch_ms(clock_timestamp()) AS database_now,
+       coalesce(l.owner, '') AS lease_owner, coalesce(l.epoch, 0) AS lease_epoch,
+       coalesce(l.expires_at, 0) - epoch_ms(clock_timestamp()) AS lease_left_ms,
+       (SELECT count(*) FROM quarantine) AS quarantined, (SELECT count(*) FROM outbox) AS unsent
+FROM (VALUES (1)) one LEFT JOIN lease l ON l.shard = $1;
+
+-- secrets_held --
+SELECT kind, subject, count(*) FROM token WHERE NOT revoked GROUP BY kind, subject;
+
+-- newest_alarms --
+SELECT source, max(raised_at) FROM alarm WHERE raised_at >= $1 GROUP BY source;
+
 -- connected --
 SELECT pg_is_in_recovery() AS standby, current_setting('synchronous_commit') AS durability;
 

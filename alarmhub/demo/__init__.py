@@ -1,0 +1,1 @@
+"""The demo: a hospital to watch (`demo`), and a scenario that judges itself (`demo --once`)."""

@@ -1,0 +1,313 @@
+"""`doctor`: is this installation well? One line for each thing looked at: ok, warn or fail.
+
+`examined` looks (folder, database, the hub's answers and figures); everything else judges what was seen and
+is pure, so that each line can be tested by itself. It refuses to change anything, and to call well what it
+could not look at.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+from msgspec import Struct
+from prometheus_client.parser import text_string_to_metric_families
+
+from alarmhub.clock import MonotonicClock
+from alarmhub.core.roster import Roster, roster_at, unstaffed
+from alarmhub.core.site import Site
+from alarmhub.inbound.mapping import sample_mismatch
+from alarmhub.installation import opened
+from alarmhub.ports import StoreUnavailable
+from alarmhub.settings import LOCAL_SECRET_FILE, Settings
+from alarmhub.store.condition import Condition
+from alarmhub.store.embedded import ServerFault
+
+DISK_FAIL_MB: Final = 200
+DISK_WARN_MB: Final = 2_000
+UNSENT_WARN: Final = 50
+NAMED_MOST: Final = 6
+"""So many are named in a line; the rest is counted."""
+MB: Final = 1_000_000
+LATELY_MS: Final = 7 * 86_400_000
+ANSWER_WITHIN_S: Final = 5.0
+
+
+class Level(StrEnum):
+    """How bad."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+class Finding(Struct, frozen=True):
+    """One line."""
+
+    level: Level
+    what: str
+    text: str
+
+
+class Stored(Struct, frozen=True):
+    """What the database says of itself, and how far its clock is from this machine's."""
+
+    state: Condition
+    clock_gap_ms: int
+
+
+class Hub(Struct, frozen=True):
+    """What the hub answered. `ready`: "" or why not; `figures`: its metrics by (name, label value)."""
+
+    url: str
+    answers: bool
+    ready: str = ""
+    figures: Mapping[tuple[str, str], float] = {}
+
+
+def ok(what: str, text: str) -> Finding:
+    """As it should be."""
+    return Finding(Level.OK, what, text)
+
+
+def warn(what: str, text: str) -> Finding:
+    """Somebody should look at it; alarms still ring."""
+    return Finding(Level.WARN, what, text)
+
+
+def fail(what: str, text: str) -> Finding:
+    """Alarms may not ring, or not be stored."""
+    return Finding(Level.FAIL, what, text)
+
+
+def disk(free_bytes: int, folder: str) -> Finding:
+    """Room for the database."""
+    free_mb = free_bytes // MB
+    say = fail if free_mb < DISK_FAIL_MB else warn if free_mb < DISK_WARN_MB else ok
+    return say("disk", f"{free_mb / 1000:.1f} GB free in {folder}")
+
+
+def database(stored: Stored) -> Iterator[Finding]:
+    """Reachable, in step with this machine, nothing set aside."""
+    yield ok("database", f"PostgreSQL {stored.state.server}")
+    gap = abs(stored.clock_gap_ms)
+    say = ok if gap <= 1_000 else warn
+    yield say("clock", f"database and machine differ by {gap} ms")
+    if stored.state.quarantined:
+        yield warn("quarantine", f"{stored.state.quarantined} event(s) were set aside; see table quarantine")
+    else:
+        yield ok("quarantine", "no event was ever set aside")
+    say = ok if stored.state.unsent < UNSENT_WARN else warn
+    yield say("outbox", f"{stored.state.unsent} report(s) and page(s) wait to be sent")
+
+
+def hub(seen: Hub, stored: Stored | None) -> Iterator[Finding]:
+    """Somebody holds the lease, answers, and stores."""
+    if stored is not None:
+        if stored.state.lease_left_ms > 0:
+            yield ok("lease", f"held by {stored.state.lease_owner}, epoch {stored.state.lease_epoch}")
+        else:
+            yield fail("lease", "no hub is active")
+    if not seen.answers:
+        yield fail("hub", f"nobody answers at {seen.url}")
+        return
+    yield fail("hub", f"{seen.url}: {seen.ready}") if seen.ready else ok("hub", f"{seen.url} is ready")
+    storing = seen.figures.get(("alarmhub_storing", ""))
+    if storing is None:
+        yield warn("storing", "the hub gives no figures")
+    else:
+        yield ok("storing", "the hub stores") if storing else fail("storing", "the hub cannot store")
+
+
+def site(loaded: Site | None, roster: Roster | None, now: int) -> Iterator[Finding]:
+    """Loaded, its sample telegrams map, nobody rings in vain."""
+    if loaded is None or roster is None:
+        yield fail("site", "no site is loaded: alarmhub site load FILE")
+        return
+    yield ok("site", f"{loaded.name}, version {loaded.version}: {len(loaded.units)} units, "
+                     f"{len(loaded.places)} places, {len(loaded.staff)} staff")  # fmt: skip
+    wrong = [
+        f'{source.id} "{sample.address} {sample.text}": {mismatch}'
+        for source in loaded.sources.values()
+        for sample in source.samples
+        if (mismatch := sample_mismatch(sample, source, loaded)) is not None
+    ]
+    samples = sum(len(source.samples) for source in loaded.sources.values())
+    yield fail("samples", listed(wrong)) if wrong else ok("samples", f"{samples} sample telegrams map")
+    yield from _gaps(loaded, roster, now)
+
+
+def _gaps(loaded: Site, roster: Roster, now: int) -> Iterator[Finding]:
+    without = [unit.id for unit in loaded.units.values() if not unit.last_resort]
+    yield (
+        fail("last resort", f"none for {listed(without)}")
+        if without
+        else ok("last resort", "every unit has one")
+    )
+    empty = unstaffed(loaded, now)
+    if empty:
+        yield warn("duty", f"nobody on duty or covering now: {listed(list(empty))}")
+    else:
+        yield ok("duty", f"{len(roster.by_staff)} on duty, every unit staffed or covered now")
+    closed = {unit for unit in loaded.units if not roster.by_unit.get(unit)}
+    beds = Counter(
+        place.unit
+        for place in loaded.places.values()
+        if place.point == "bed" and place.path not in roster.by_bed and place.unit not in closed
+    )
+    if beds:
+        named = listed([f"{unit} ({count})" for unit, count in beds.items()])
+        yield warn("care teams", f"beds without one now, their calls ring the whole unit: {named}")
+    else:
+        yield ok("care teams", "every bed has one now")
+    roles = {
+        f"{alarm_type.label}: {role.role}"
+        for alarm_type in loaded.types.values()
+        for role in alarm_type.team
+        if role.role != "ward" and len(roster.by_role.get(role.role, ())) < role.count
+    }
+    yield (
+        warn("teams", f"roles nobody fills now: {listed(sorted(roles))}")
+        if roles
+        else ok("teams", "all roles filled now")
+    )
+
+
+def sources(loaded: Site, stored: Stored, seen: Hub, lines: set[str], now: int) -> Iterator[Finding]:
+    """Each source: can it speak, and did it lately? `lines`: sources with an `[[espa]]` link."""
+    for source in loaded.sources.values():
+        what = f"source {source.id}"
+        newest = stored.state.newest.get(source.id)
+        last = "no alarm lately" if newest is None else f"last alarm {ago((now - newest) // 1000)}"
+        if source.protocol == "espa":
+            yield _line(what, source.id, last, seen, source.id in lines)
+        elif not stored.state.secrets.get(("source", source.id)):
+            yield warn(what, f"has no secret: alarmhub token source {source.id}; {last}")
+        else:
+            yield ok(what, f"may post; {last}")
+    refused = {
+        label: n for (name, label), n in seen.figures.items() if name == "alarmhub_refusals_total" and n
+    }
+    if refused:
+        words = ", ".join(f"{int(count)} × {label}" for label, count in sorted(refused.items()))
+        yield warn("refused", f"since the hub's start: {words}")
+    else:
+        yield ok("refused", "nothing since the hub's start")
+
+
+def _line(what: str, id: str, last: str, seen: Hub, has_link: bool) -> Finding:
+    up = seen.figures.get(("alarmhub_source_up", id))
+    if up is None:
+        why = "the hub says nothing of its link" if has_link else "no [[espa]] link listens for it"
+        return warn(what, f"{why}; {last}")
+    return ok(what, f"link up; {last}") if up else fail(what, f"link down; {last}")
+
+
+def phones(loaded: Site, roster: Roster, stored: Stored, seen: Hub) -> Iterator[Finding]:
+    """Who can be reached."""
+    reach = {label: int(n) for (name, label), n in seen.figures.items() if name == "alarmhub_phones"}
+    live = reach.get("live", 0)
+    words = ", ".join(f"{count} {label}" for label, count in sorted(reach.items())) or "none"
+    on_duty = len(roster.by_staff)
+    yield (warn if live < on_duty else ok)("phones", f"{words}; {on_duty} people on duty")
+    without = [
+        staff
+        for staff in roster.by_staff
+        if not stored.state.secrets.get(("phone", staff))
+        and (p := loaded.staff.get(staff))
+        and p.pager is None
+    ]
+    if without:
+        yield warn("secrets", f"on duty without a phone's secret: {listed(sorted(without))}")
+    else:
+        yield ok("secrets", "everybody on duty has a phone's secret or a pager")
+
+
+def listed(names: list[str]) -> str:
+    """A few names, and how many more."""
+    more = len(names) - NAMED_MOST
+    return ", ".join(names[:NAMED_MOST]) + (f" and {more} more" if more > 0 else "")
+
+
+def ago(seconds: int) -> str:
+    """How long ago, in the largest fitting unit."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
+
+
+async def examined(settings: Settings) -> list[Finding]:
+    """Look at everything. Raises nothing foreseeable: what cannot be looked at is a finding."""
+    folder = settings.database.folder()
+    clock = MonotonicClock()
+    found = [disk(shutil.disk_usage(_existing(folder)).free, str(folder)), _secret(folder)]
+    seen = await look_at_hub(settings.api.url())
+    stored: Stored | None = None
+    loaded: Site | None = None
+    try:
+        async with opened(settings) as store:
+            loaded = await store.site()
+            asked_at = clock.now()
+            state = await store.condition(asked_at - LATELY_MS)
+            stored = Stored(state, state.database_now - (asked_at + clock.now()) // 2)
+    except (ServerFault, StoreUnavailable, TimeoutError, OSError) as exc:
+        found.append(fail("database", str(exc) or type(exc).__name__))
+    if stored is not None:
+        found += database(stored)
+    found += hub(seen, stored)
+    if stored is None:
+        return found
+    now = clock.now()
+    roster = None if loaded is None else roster_at(loaded, now, {})
+    found += site(loaded, roster, now)
+    if loaded is not None and roster is not None:
+        found += sources(loaded, stored, seen, {link.source for link in settings.espa}, now)
+        found += phones(loaded, roster, stored, seen)
+    return found
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+def _secret(folder: Path) -> Finding:
+    path = folder / LOCAL_SECRET_FILE
+    try:
+        mode = path.stat().st_mode
+    except OSError as exc:
+        return warn("local secret", f"{path}: {exc.strerror}; the hub makes it when it starts")
+    if mode & 0o077:
+        return fail("local secret", f"{path} can be read by others; give it mode 0600")
+    return ok("local secret", f"{path}, for its owner only")
+
+
+async def look_at_hub(url: str) -> Hub:
+    """Ask the hub whether it is ready, and for its figures (both open to this machine)."""
+    within = aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)
+    try:
+        async with aiohttp.ClientSession(timeout=within) as http:
+            async with http.get(f"{url}/readyz") as answer:
+                said = await answer.json(content_type=None)
+                why = "" if answer.status == 200 else str(said.get("detail", answer.status))
+            async with http.get(f"{url}/metrics") as answer:
+                figures = figures_in(await answer.text()) if answer.status == 200 else {}
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, AttributeError):
+        return Hub(url, False)
+    return Hub(url, True, why, figures)
+
+
+def figures_in(text: str) -> dict[tuple[str, str], float]:
+    """Samples of the Prometheus text by (name, label values joined by blanks); histograms are left out."""
+    return {
+        (sample.name, " ".join(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(text)
+        if family.type in ("gauge", "counter")
+        for sample in family.samples
+    }
