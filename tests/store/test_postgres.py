@@ -84,14 +84,6 @@ def slow(call: Alarm) -> Batch:
     return batch(alarms=[alarm_row(call)], events=[event_row(call.id, id=HELD_UP)])
 
 
-@pytest.fixture
-async def crew() -> AsyncIterator[Crew]:
-    """Owns what a test leaves running."""
-    crew = Crew("test")
-    yield crew
-    await crew.close()
-
-
 def _waiting(psql: Any, count: int) -> Any:
     """How many backends wait for a lock, as a condition."""
 
