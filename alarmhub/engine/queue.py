@@ -32,6 +32,7 @@ class Queue:
         self._arrivals = 0
         self._lanes: dict[str, list[int]] = {}  # lane → [waiting, its lowest urgency]
         self._from_outside = 0
+        self._by_rank = dict.fromkeys(Rank, 0)
 
     def __len__(self) -> int:
         return len(self._heap)
@@ -61,11 +62,12 @@ class Queue:
     def _push(self, rank: int, item: Item) -> None:
         self._arrivals += 1
         self._from_outside += _from_outside(item)
+        self._by_rank[item.rank] += 1
         heapq.heappush(self._heap, (rank, self._arrivals, item))
 
-    def only_receipts(self) -> bool:
-        """Nothing waits but what nobody waits for."""
-        return bool(self._heap) and self._heap[0][0] >= Rank.RECEIPT
+    def only(self, *ranks: Rank) -> bool:
+        """Something waits, and all of it is of these ranks."""
+        return bool(self._heap) and sum(self._by_rank[rank] for rank in ranks) == len(self._heap)
 
     def take(self, most: int) -> list[Item]:
         """Up to `most` items, most urgent first; those already refused are left out."""
@@ -73,6 +75,7 @@ class Queue:
         while self._heap and len(taken) < most:
             _, _, item = heapq.heappop(self._heap)
             self._from_outside -= _from_outside(item)
+            self._by_rank[item.rank] -= 1
             lane = self._lanes[item.lane]
             lane[0] -= 1
             if lane[0] == 0:

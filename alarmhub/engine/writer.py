@@ -25,6 +25,8 @@ from alarmhub.ports import Batch, Fenced, NotStored, Refused, Store, StoreUnavai
 MOST_EVENTS = 256
 RECEIPTS_WAIT_S = 0.02
 """Receipts alone wait this long for company: nobody waits for them, a press must not queue behind them."""
+ANSWERS_WAIT_S = 0.004
+"""Answers and ends too, much shorter: a person does not notice, and a press finds the database free."""
 STORE_WITHIN_MS = 2_000
 RECONNECT_EVERY_S = 0.2
 SWEEP_EVERY_S = 0.05
@@ -94,20 +96,22 @@ class Writer:
             self._wake.clear()
             if self._doubt is not None:
                 await self._reconnect(self._doubt)
-            if self.queue.only_receipts():
-                await self._for_company()
+            await self._for_company()
             items = self.queue.take(MOST_EVENTS)
             if items:
                 await self._commit(items)
 
     async def _for_company(self) -> None:
-        try:
-            async with asyncio.timeout(RECEIPTS_WAIT_S):
-                while self.queue.only_receipts() and len(self.queue) < MOST_EVENTS:
+        """Let what is not urgent wait a little: fewer commits, and starts and deadlines find none in flight."""
+        queue, began_at = self.queue, asyncio.get_running_loop().time()
+        while queue.only(Rank.ANSWER, Rank.RECEIPT) and len(queue) < MOST_EVENTS:
+            wait_s = RECEIPTS_WAIT_S if queue.only(Rank.RECEIPT) else ANSWERS_WAIT_S
+            try:
+                async with asyncio.timeout_at(began_at + wait_s):
                     await self._wake.wait()
-                    self._wake.clear()
-        except TimeoutError:
-            return
+            except TimeoutError:
+                return
+            self._wake.clear()
 
     async def _commit(self, items: list[Item]) -> None:
         folded = self._folder.fold(items, self._world(), self._clock.now())
