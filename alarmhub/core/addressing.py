@@ -69,11 +69,20 @@ def key_of(signal: Signal, world: World) -> str:
     source = world.site.sources.get(signal.source)
     if source is not None and signal.ref and (source.key == "address" or source.addresses_are_points):
         return f"address|{signal.ref}"
+    text = normalised(signal.source_text or signal.text)
     if signal.place in world.site.places and (source is None or source.key != "text"):
-        return f"{signal.place}|{kind_of(signal, world)[0]}"
-    return (
-        f"text|{normalised(signal.source_text or signal.text)}|{signal.ref if not signal.source_text else ''}"
-    )
+        kind = kind_of(signal, world)[0]
+        # A room of several beds is no point: only the words tell its patients' calls apart.
+        return f"{signal.place}|{kind}" + (f"|{text}" if _several_beds(signal.place, world) else "")
+    return f"text|{text}|{signal.ref if not signal.source_text else ''}"
+
+
+def _several_beds(place: str, world: World) -> bool:
+    known = world.site.places[place]
+    if known.point != "room":
+        return False
+    beds = (p for p in world.site.places.values() if p.point == "bed" and p.room == place)
+    return next(beds, None) is not None and next(beds, None) is not None
 
 
 def room_of(place: str, world: World) -> str:
@@ -106,7 +115,7 @@ def address(
 
 
 def _begin(signal: Signal, open_alarms: OpenAlarms, world: World, new_id: str, now: int) -> Addressed:
-    key = key_of(signal, world)
+    key = _key_here(signal, key_of(signal, world), open_alarms, world)
     alarm = open_alarms.by_key(signal.source, key)
     keyed = replace(signal, key=key)
     if alarm is None:
@@ -118,17 +127,29 @@ def _begin(signal: Signal, open_alarms: OpenAlarms, world: World, new_id: str, n
     return Addressed(alarm.id, Raised(keyed, alarm.id))
 
 
+def _key_here(signal: Signal, key: str, open_alarms: OpenAlarms, world: World) -> str:
+    """A source's own ref, used for two places at once, is two alarms: never two patients in one (ward.md).
+
+    Only what a person carries keeps its alarm from place to place.
+    """
+    if not signal.key or signal.place not in world.site.places:
+        return key
+    alarm = open_alarms.by_key(signal.source, key)
+    if alarm is None or alarm.person is not None or alarm.place not in world.site.places:
+        return key
+    inner, outer = sorted((alarm.place, signal.place), key=len, reverse=True)
+    return key if inner == outer or inner.startswith(outer + "/") else f"{key}|{signal.place}"
+
+
 def _end(signal: Signal, open_alarms: OpenAlarms, world: World) -> tuple[Addressed, ...]:
     exact = _exact(signal, open_alarms, world)
     if exact is not None:
         return (Addressed(exact.id, Ended("source", signal)),)
     if signal.key or signal.place not in world.site.places:
         return ()
-    fitting = _fitting(signal, open_alarms)
+    fitting = _fitting(signal, open_alarms, world)
     if len(fitting) == 1 and _may_close(signal, fitting[0], world):
         return (Addressed(fitting[0].id, Ended("source", signal)),)
-    if signal.kind is not None or signal.type is not None:
-        return ()
     ids = tuple(a.id for a in fitting)
     return tuple(Addressed(a.id, EndUnclear(signal, ids)) for a in fitting)
 
@@ -139,14 +160,17 @@ def _exact(signal: Signal, open_alarms: OpenAlarms, world: World) -> Alarm | Non
     by_address = source is not None and (source.key != "mapped" or source.addresses_are_points)
     if not named and not by_address and signal.place in world.site.places:
         return None
-    return open_alarms.by_key(signal.source, key_of(signal, world))
+    key = _key_here(signal, key_of(signal, world), open_alarms, world)
+    return open_alarms.by_key(signal.source, key)
 
 
-def _fitting(signal: Signal, open_alarms: OpenAlarms) -> list[Alarm]:
+def _fitting(signal: Signal, open_alarms: OpenAlarms, world: World) -> list[Alarm]:
+    """What the source has open at this place: of the kind it names, of any kind where it names none."""
+    kind = None if signal.kind is None and signal.type is None else kind_of(signal, world)[0]
     return [
         a
         for a in open_alarms.in_room(signal.place)
-        if a.source == signal.source and (signal.kind is None or a.kind is signal.kind)
+        if a.source == signal.source and (kind is None or a.kind is kind)
     ]
 
 
@@ -159,5 +183,5 @@ def _only(signal: Signal, open_alarms: OpenAlarms, world: World) -> Alarm | None
     exact = _exact(signal, open_alarms, world)
     if exact is not None or signal.key or signal.place not in world.site.places:
         return exact
-    fitting = _fitting(signal, open_alarms)
+    fitting = _fitting(signal, open_alarms, world)
     return fitting[0] if len(fitting) == 1 else None

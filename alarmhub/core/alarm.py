@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from alarmhub.core.kinds import Kind, Priority
+from alarmhub.core.kinds import ACCEPTOR_LOST_S, Kind, Priority
 
 
 class Phase(StrEnum):
@@ -162,6 +162,16 @@ class Alarm(Struct, frozen=True, omit_defaults=True):
     def drill(self) -> bool:
         """A trial (PROV), never care."""
         return self.kind is Kind.DRILL
+
+
+def lost_due(acceptances: tuple[Acceptance, ...]) -> int | None:
+    """When the first acceptor who has lost contact on the way gives the alarm back; None = nobody has."""
+    due = [
+        a.lost_at + ACCEPTOR_LOST_S * 1000
+        for a in acceptances
+        if a.lost_at is not None and a.arrived_at is None
+    ]
+    return min(due, default=None)
 
 
 def told_of(alarm: Alarm, staff: str) -> Told | None:

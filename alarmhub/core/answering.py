@@ -8,27 +8,30 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from alarmhub.core.alarm import Acceptance, Flag, Phase, Told, concerned, told_of
+from alarmhub.core.alarm import Acceptance, Flag, Phase, Told, concerned, lost_due, told_of
+from alarmhub.core.arrival import (
+    accepted_clocks,
+    arrival_needed,
+    arrived,
+    attended_clocks,
+    drop_acceptance,
+    enough_accepted,
+)
 from alarmhub.core.closing import end, safe_said
 from alarmhub.core.draft import Draft, change, refuse, say, unflag
 from alarmhub.core.effects import Raise, ReportStatus
 from alarmhub.core.escalation import (
     S,
-    accepted_clocks,
-    arrival_needed,
-    arrived,
-    attended_clocks,
     begin,
-    drop_acceptance,
-    enough_accepted,
     pass_if_hopeless,
     policy_of,
     report,
     ring_again,
+    watch_for_return,
 )
 from alarmhub.core.events import Answer, Answered, Signal, SignalEvent
 from alarmhub.core.kinds import EXTEND_S, RULES, AcceptRule, Kind
-from alarmhub.core.routing import alone, answering_units, on_duty_for, on_site, team_of, team_role, unfilled
+from alarmhub.core.routing import alone, answering_units, fills, on_duty_for, on_site, team_of, unfilled
 
 ERRORS = (
     "ended",
@@ -55,10 +58,10 @@ def on_answered(draft: Draft, event: Answered) -> None:
     if staff == alarm.person and alarm.kind is Kind.ASSAULT:
         refuse(draft, "not_concerned", "victim_cannot_answer", answer=str(event.answer))
         return
-    if staff not in concerned(alarm) and not on_duty_for(alarm, staff, draft.world):
-        if event.answer is not Answer.ACCEPT or told_of(alarm, staff) is None:
-            refuse(draft, "not_concerned", "answer_from_outside", staff=staff, answer=str(event.answer))
-            return
+    invited = staff in concerned(alarm) or on_duty_for(alarm, staff, draft.world)
+    if not invited and (event.answer is not Answer.ACCEPT or told_of(alarm, staff) is None):
+        refuse(draft, "not_concerned", "answer_from_outside", staff=staff, answer=str(event.answer))
+        return
     if event.answer in _STALE_CHECKED and not alarm.turn_rev <= event.rev <= alarm.rev:
         refuse(draft, "stale", "answer_for_another_turn", staff=staff, rev=event.rev, turn_rev=alarm.turn_rev)
         return
@@ -102,7 +105,7 @@ def _only_noted(draft: Draft, event: Answered) -> bool:
         return False
     if event.staff not in alarm.noted:
         change(draft, noted=(*alarm.noted, event.staff))
-    say(draft, "accept_noted_only", staff=event.staff, via=event.via, on_site=event.via != "sms")
+    say(draft, "accept_noted_only", staff=event.staff, via=event.via)
     draft.verdict = replace(draft.verdict, error="noted")
     return True
 
@@ -115,11 +118,8 @@ def _accept(draft: Draft, event: Answered) -> None:
     if _only_noted(draft, event):
         return
     rule = RULES[alarm.kind].accept
-    taken = alarm.phase in (Phase.ACCEPTED, Phase.ATTENDED) and rule in (
-        AcceptRule.RELEASE,
-        AcceptRule.ENOUGH,
-    )
-    if taken:
+    settled = alarm.phase in (Phase.ACCEPTED, Phase.ATTENDED) and bool(alarm.acceptances)
+    if settled and rule in (AcceptRule.RELEASE, AcceptRule.ENOUGH):
         by = [a.staff for a in alarm.acceptances]
         refuse(draft, "taken", "already_taken", staff=staff, by=by)
         return
@@ -129,7 +129,7 @@ def _accept(draft: Draft, event: Answered) -> None:
 def _take(draft: Draft, staff: str) -> None:
     """Record the acceptance and let the kind say who falls silent."""
     alarm, world = draft.alarm, draft.world
-    role = next((r.role for r in unfilled(alarm, world) if staff in team_role(r.role, alarm, world)), "")
+    role = next((r.role for r in unfilled(alarm, world) if fills(r, staff, alarm, world)), "")
     acceptance = Acceptance(staff, draft.now, role, on_duty=staff in world.roster.by_staff)
     late = (
         alarm.phase is not Phase.RINGING or (told := told_of(alarm, staff)) is None or told.turn != alarm.turn
@@ -142,9 +142,11 @@ def _take(draft: Draft, staff: str) -> None:
             change(draft, phase=Phase.ACCEPTED)
         _release_others(draft)
         _somebody_comes(draft, first=was in (Phase.RINGING, Phase.PARTLY_ACCEPTED))
+        _attended_if_there(draft)
     else:
-        change(draft, phase=Phase.PARTLY_ACCEPTED)
+        change(draft, phase=Phase.PARTLY_ACCEPTED, return_at=None)
         unflag(draft, Flag.UNANSWERED)
+        pass_if_hopeless(draft, "more_needed")
 
 
 def _somebody_comes(draft: Draft, *, first: bool) -> None:
@@ -178,8 +180,11 @@ def _release_others(draft: Draft) -> None:
 
 def _decline(draft: Draft, event: Answered) -> None:
     alarm, staff = draft.alarm, event.staff
-    if told_of(alarm, staff) is None:
+    told = told_of(alarm, staff)
+    if told is None:
         refuse(draft, "not_concerned", "declined_unasked", staff=staff)
+        return
+    if told.answer == "declined":
         return
     if _acceptance(draft, staff) is not None:
         refuse(draft, "not_allowed", "acceptor_must_release", staff=staff)
@@ -217,31 +222,49 @@ def _release(draft: Draft, event: Answered) -> None:
     if drop_acceptance(draft, staff) is None:
         refuse(draft, "not_yours", "released_without_accept", staff=staff)
         return
-    change(draft, told=_with_answer(draft, staff, "released"), excluded=(*alarm.excluded, staff))
+    change(
+        draft,
+        told=_with_answer(draft, staff, "released"),
+        excluded=(*alarm.excluded, staff),
+        lost_at=lost_due(draft.alarm.acceptances),
+    )
     say(draft, "released", staff=staff, reason=event.reason)
     if alarm.phase is Phase.PARTLY_ACCEPTED:
         change(draft, phase=Phase.PARTLY_ACCEPTED if draft.alarm.acceptances else Phase.RINGING)
+        watch_for_return(draft)
         pass_if_hopeless(draft, "released")
     elif not enough_accepted(draft):
         ring_again(draft, step=min(alarm.step, len(policy_of(draft).steps)), because="released")
+    elif alarm.phase is Phase.ATTENDED and arrived(draft.alarm) < arrival_needed(draft):
+        # Others have accepted and are not there yet: their arrival is checked from now.
+        change(draft, phase=Phase.ACCEPTED)
+        accepted_clocks(draft)
 
 
 def _attend(draft: Draft, event: Answered) -> None:
     staff = event.staff
-    if _acceptance(draft, staff) is None:
+    mine = _acceptance(draft, staff)
+    if mine is None:
         _accept(draft, event)
         if _acceptance(draft, staff) is None:
             return
-    accepted = tuple(
-        replace(a, arrived_at=a.arrived_at or draft.now, lost_at=None) if a.staff == staff else a
-        for a in draft.alarm.acceptances
-    )
-    change(draft, acceptances=accepted)
-    lost = [a.lost_at for a in accepted if a.lost_at is not None and a.arrived_at is None]
-    if not lost:
-        change(draft, lost_at=None)
+    elif _only_noted(draft, event):
+        # Being there cannot be said from elsewhere, not even by who has taken it.
+        return
+    if mine is None or mine.arrived_at is None:
+        accepted = tuple(
+            replace(a, arrived_at=draft.now, lost_at=None) if a.staff == staff else a
+            for a in draft.alarm.acceptances
+        )
+        change(draft, acceptances=accepted, lost_at=lost_due(accepted))
     say(draft, "arrived", staff=staff, arrived=arrived(draft.alarm), needed=arrival_needed(draft))
-    if arrived(draft.alarm) >= arrival_needed(draft) and enough_accepted(draft):
+    _attended_if_there(draft)
+
+
+def _attended_if_there(draft: Draft) -> None:
+    if draft.alarm.phase is Phase.ATTENDED or arrived(draft.alarm) < arrival_needed(draft):
+        return
+    if enough_accepted(draft):
         change(draft, phase=Phase.ATTENDED)
         attended_clocks(draft)
 
@@ -271,9 +294,12 @@ def _done(draft: Draft, event: Answered) -> None:
 def _safe(draft: Draft, event: Answered) -> None:
     if draft.alarm.kind is not Kind.ASSAULT:
         refuse(draft, "not_allowed", "safe_is_for_assault", kind=str(draft.alarm.kind))
-    elif _acceptance(draft, event.staff) is None:
+        return
+    mine = _acceptance(draft, event.staff)
+    if mine is None or mine.arrived_at is None:
+        # Nobody can see from afar that a place is safe.
         refuse(draft, "not_yours", "safe_is_for_a_responder", staff=event.staff)
-    else:
+    elif not _only_noted(draft, event):
         safe_said(draft, event.staff)
 
 
@@ -290,7 +316,7 @@ def _help(draft: Draft, event: Answered) -> None:
         kind=Kind.ASSISTANCE,
         unit=alarm.unit,
         source_text=alarm.source_text,
-        person=event.staff,
+        inside=(event.staff,) if alarm.person is None else (event.staff, alarm.person),
     )
     draft.effects.append(Raise(signal))
     say(draft, "help_called", staff=event.staff, place=alarm.place)

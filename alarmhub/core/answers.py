@@ -32,7 +32,7 @@ def _for_acceptor(alarm: Alarm, staff: str, arrived: bool, role: str, world: Wor
     may_end = alarm.ends == "staff" and rules.staff_may_end and (arrived or not rules.needs_hands)
     if may_end or (alarm.kind is Kind.TEAM and role and role == _leader(alarm, world)):
         can.append("done")
-    if alarm.kind is Kind.ASSAULT:
+    if alarm.kind is Kind.ASSAULT and arrived:
         can.append("safe")
     if alarm.kind is not Kind.ASSISTANCE:
         can.append("help")
@@ -50,8 +50,9 @@ def _leader(alarm: Alarm, world: World) -> str | None:
 
 def _for_asked(alarm: Alarm, staff: str, world: World) -> tuple[str, ...]:
     rule = RULES[alarm.kind].accept
-    if alarm.phase in (Phase.ACCEPTED, Phase.ATTENDED) and rule in (AcceptRule.RELEASE, AcceptRule.ENOUGH):
-        return ("take_over",) if rule is AcceptRule.RELEASE and alarm.acceptances else ()
+    settled = alarm.phase in (Phase.ACCEPTED, Phase.ATTENDED) and bool(alarm.acceptances)
+    if settled and rule in (AcceptRule.RELEASE, AcceptRule.ENOUGH):
+        return ("take_over",) if rule is AcceptRule.RELEASE else ()
     told = told_of(alarm, staff)
     if told is None or told.answer in ("declined", "released"):
         return ("accept", "attend")
@@ -73,4 +74,5 @@ def rings(alarm: Alarm, staff: str) -> bool:
         return alarm.heard
     if alarm.phase in (Phase.RINGING, Phase.PARTLY_ACCEPTED):
         return True
-    return alarm.phase is Phase.ACCEPTED and RULES[alarm.kind].accept in (AcceptRule.NOBODY, AcceptRule.ROLES)
+    # Where nobody is released each phone stops by its own answer, also after others have come (ward.md).
+    return RULES[alarm.kind].accept in (AcceptRule.NOBODY, AcceptRule.ROLES)

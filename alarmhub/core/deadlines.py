@@ -8,24 +8,24 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from alarmhub.core.alarm import Alarm, Flag, Phase
+from alarmhub.core.alarm import Alarm, Flag, Phase, lost_due
+from alarmhub.core.arrival import arrival_needed, arrived
 from alarmhub.core.closing import end
-from alarmhub.core.draft import Draft, change, flag, say
+from alarmhub.core.draft import Draft, change, flag, say, unflag
 from alarmhub.core.effects import ReportStatus
 from alarmhub.core.escalation import (
     S,
     anybody_hopeful,
-    arrival_needed,
-    arrived,
     pass_on,
     policy_of,
     reach_of,
     report,
     ring_again,
+    wake,
 )
-from alarmhub.core.kinds import ACCEPTOR_LOST_S, ATTENDED_REVIEW_S, RULES, AcceptRule
+from alarmhub.core.kinds import ACCEPTOR_LOST_S, ATTENDED_REVIEW_S, LASTING_REMIND_S, RULES, AcceptRule
+from alarmhub.core.presence import again_after_presence
 from alarmhub.core.reach import Reach
-from alarmhub.core.signalling import again_after_presence
 
 _FIELDS = (
     "expire_at",
@@ -95,6 +95,8 @@ def _nobody_rang(draft: Draft) -> None:
         )
         if recent and grace > draft.now:
             change(draft, reach_at=grace)
+        rang = [t.staff for t in draft.alarm.told if t.turn == turn and t.rang_at is not None]
+        say(draft, "reach_checked", rang=rang, waits_until=draft.alarm.reach_at)
         return
     if Flag.LAST_RESORT not in draft.alarm.flags:
         pass_on(draft, "nobody_rang")
@@ -103,20 +105,16 @@ def _nobody_rang(draft: Draft) -> None:
 def _return(draft: Draft) -> None:
     """Return of responsibility: nobody has accepted, and the source is told so."""
     change(draft, return_at=None)
-    alarm = draft.alarm
-    if alarm.acceptances or alarm.phase not in (Phase.RINGING, Phase.PARTLY_ACCEPTED):
-        return
     flag(draft, Flag.UNANSWERED, Flag.RETURNED)
-    say(draft, "returned_to_source", since=alarm.raised_at)
+    say(draft, "returned_to_source", since=draft.alarm.raised_at)
     report(draft, ReportStatus.UNANSWERED)
 
 
 def _remind(draft: Draft) -> None:
     alarm = draft.alarm
     missing = [a.staff for a in alarm.acceptances if a.arrived_at is None]
-    lasting = alarm.lapse_at is None
-    policy = policy_of(draft)
-    again = draft.now + policy.remind_s * S if lasting and policy.remind_s is not None else None
+    # Where nothing rings after it, the reminder itself comes back: hourly (ward.md, technical).
+    again = draft.now + LASTING_REMIND_S * S if alarm.lapse_at is None else None
     change(draft, remind_at=again, reminded=True)
     say(draft, "reminded", staff=missing)
 
@@ -129,31 +127,36 @@ def _lapse(draft: Draft) -> None:
         return
     flag(draft, Flag.NOT_ATTENDED)
     late = [a.staff for a in alarm.acceptances if a.arrived_at is None]
-    keep = RULES[alarm.kind].accept in (AcceptRule.NOBODY, AcceptRule.ENOUGH)
-    stay = tuple(a for a in alarm.acceptances if a.arrived_at is not None) if keep else ()
-    change(draft, acceptances=stay)
-    ring_again(draft, step=alarm.step + 1, because="not_attended", late=late)
-    # The acceptor rings too, whatever step that is.
-    told = tuple(
-        replace(t, turn=draft.alarm.turn, rang_at=None) if t.staff in late else t for t in draft.alarm.told
-    )
-    change(draft, told=told)
+    change(draft, acceptances=tuple(a for a in alarm.acceptances if a.arrived_at is not None))
+    ring_again(draft, step=alarm.step + 1, because="not_attended", afresh=True, late=late)
+    # The acceptor rings too, whatever step that is and whether it names her.
+    turn = draft.alarm.turn
+    missed = [t.staff for t in draft.alarm.told if t.staff in late and t.turn != turn]
+    if missed:
+        told = draft.alarm.told
+        change(
+            draft,
+            told=tuple(replace(t, turn=turn, rang_at=None) if t.staff in missed else t for t in told),
+        )
+        wake(draft, missed)
 
 
 def _lost(draft: Draft) -> None:
     """An acceptor without contact for a minute before arriving gives the alarm back."""
     alarm = draft.alarm
     lost: list[str] = []
-    waiting: list[int] = []
+    acceptances = []
     for acceptance in alarm.acceptances:
-        if acceptance.lost_at is None or acceptance.arrived_at is not None:
-            continue
-        due = acceptance.lost_at + ACCEPTOR_LOST_S * S
-        if due <= draft.now and reach_of(draft, acceptance.staff) is not Reach.LIVE:
+        over = acceptance.lost_at is not None and acceptance.lost_at + ACCEPTOR_LOST_S * S <= draft.now
+        if over and acceptance.arrived_at is None and reach_of(draft, acceptance.staff) is not Reach.LIVE:
             lost.append(acceptance.staff)
-        elif due > draft.now:
-            waiting.append(due)
-    change(draft, lost_at=min(waiting, default=None))
+        elif over:
+            # Back in time, though the news of it is still on its way.
+            acceptance = replace(acceptance, lost_at=None)
+            say(draft, "acceptor_contact", staff=acceptance.staff, lost_at=None)
+        acceptances.append(acceptance)
+    waiting = tuple(a for a in acceptances if a.staff not in lost)
+    change(draft, acceptances=tuple(acceptances), lost_at=lost_due(waiting))
     if lost:
         give_back(draft, lost, "acceptor_lost")
 
@@ -170,6 +173,11 @@ def give_back(draft: Draft, staff: list[str], because: str) -> None:
 
 
 def _review(draft: Draft) -> None:
-    """Nobody has reset it for long: ask who attends whether it is still open."""
+    """Nobody has reset it for long: ask who attends whether it is still open. Nobody to ask: it rings again
+    (presence that old is not believed to be somebody at work)."""
+    people = [a.staff for a in draft.alarm.acceptances]
     change(draft, review_at=draft.now + ATTENDED_REVIEW_S * S, reminded=True)
-    say(draft, "still_open", attended_by=[a.staff for a in draft.alarm.acceptances])
+    say(draft, "still_open", attended_by=people)
+    if not people and draft.alarm.phase in (Phase.ACCEPTED, Phase.ATTENDED):
+        unflag(draft, Flag.PRESENCE)
+        ring_again(draft, step=0, because="nobody_to_ask", afresh=True)

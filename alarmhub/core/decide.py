@@ -32,14 +32,8 @@ from alarmhub.core.events import (
     WorldChanged,
 )
 from alarmhub.core.kinds import ATTENDED_REVIEW_S
-from alarmhub.core.signalling import (
-    on_acknowledged_at_source,
-    on_opened,
-    on_presence,
-    on_repeated,
-    on_updated,
-    open_new,
-)
+from alarmhub.core.presence import on_acknowledged_at_source, on_presence
+from alarmhub.core.signalling import on_opened, on_repeated, on_updated, open_new
 from alarmhub.core.world import Decision, Verdict, World
 from alarmhub.core.worldwide import on_world_changed
 
@@ -145,7 +139,7 @@ def _finish(before: Alarm, draft: Draft, *, new: bool = False) -> Decision:
     if alarm.open and alarm.due is None:
         # Whatever the path: an open alarm always has a clock running.
         alarm = _safety_net(draft)
-    if alarm is before and not new:
+    if not new and (alarm is before or alarm == before):
         return Decision(before, tuple(draft.effects), tuple(draft.reasons), draft.verdict)
     rev = before.rev + 1 if new or _view(alarm) != _view(before) else before.rev
     alarm = replace(

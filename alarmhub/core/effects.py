@@ -6,7 +6,7 @@ Effects are imperatives. What phones show is no effect: it is rendered from comm
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Union
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -56,4 +56,4 @@ class Raise(Struct, frozen=True, tag="raise"):
     signal: Signal
 
 
-Effect = Union[Report, Push, Page, Raise]
+Effect: TypeAlias = Report | Push | Page | Raise

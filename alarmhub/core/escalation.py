@@ -6,14 +6,14 @@ step the last resort rings again and again. This module refuses answers and sign
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from msgspec.structs import replace
 
-from alarmhub.core.alarm import Acceptance, Alarm, Flag, Phase, Told
+from alarmhub.core.alarm import Alarm, Flag, Phase, Told, lost_due
 from alarmhub.core.draft import Draft, change, flag, say
 from alarmhub.core.effects import Page, Push, Report, ReportStatus
-from alarmhub.core.kinds import ATTENDED_REVIEW_S, RULES, AcceptRule, Kind
+from alarmhub.core.kinds import RULES, Kind
 from alarmhub.core.policies import choose, pinned
 from alarmhub.core.reach import Reach
 from alarmhub.core.routing import (
@@ -23,7 +23,6 @@ from alarmhub.core.routing import (
     resolve,
     team_of,
     team_role,
-    unfilled,
     unstaffed,
 )
 from alarmhub.core.site import Policy, Step
@@ -44,7 +43,7 @@ def hopeful(draft: Draft, told: Told) -> bool:
     reach = reach_of(draft, told.staff)
     if reach is Reach.NONE:
         return False
-    if told.rang_at is not None or told.one_way:
+    if told.rang_at is not None or told.one_way or reach is Reach.ONE_WAY:
         return True
     if reach is Reach.RECENT and draft.now < draft.world.grace_until:
         return True
@@ -85,25 +84,57 @@ def _extra_targets(draft: Draft, step: int, policy: Policy) -> tuple[str, ...]:
     return policy.steps[1].targets
 
 
+_WARD_WORDS = frozenset(("care_team", "unit", "cover"))
+"""Targets that ask the ward's own people, or who answers in their stead."""
+
+
 def _targets(draft: Draft, step: Step, index: int) -> tuple[str, ...]:
     return draft.alarm.targets if draft.alarm.targets and index == 0 else step.targets
 
 
+def targets_now(draft: Draft) -> tuple[str, ...]:
+    """The target words of the step the alarm is in."""
+    alarm, policy = draft.alarm, policy_of(draft)
+    if Flag.LAST_RESORT in alarm.flags:
+        return _last_resort_words(draft)
+    return _targets(draft, policy.steps[alarm.step], alarm.step) if alarm.step < len(policy.steps) else ()
+
+
+def _all_targets(draft: Draft, policy: Policy, before: int | None = None) -> tuple[str, ...]:
+    """The target words of all steps, or of those before one."""
+    return tuple(w for i, s in enumerate(policy.steps[:before]) for w in _targets(draft, s, i))
+
+
 def start(draft: Draft, extra: tuple[str, ...] = ()) -> None:
     """Begin ringing at the first step. `extra` targets ring together with it."""
-    alarm = draft.alarm
-    if unstaffed(alarm, draft.world) and _asks_the_unit(draft):
-        say(draft, "unit_unstaffed", unit=alarm.unit)
-        last_resort(draft, extra=("belongs", *extra))
-        return
     begin(draft, 0, extra)
 
 
-def _asks_the_unit(draft: Draft) -> bool:
-    """The first step names the ward's own people (a team, a role or a named person does not)."""
-    policy = policy_of(draft)
-    words = _targets(draft, policy.steps[0], 0) if policy.steps else ()
-    return draft.alarm.kind is not Kind.DRILL and any(w in ("care_team", "unit", "cover") for w in words)
+def _for_want_of_staff(draft: Draft, words: tuple[str, ...], every_s: int | None) -> tuple[str, ...]:
+    """Who rings as well when the ward's own people are asked and nobody is on duty there (ward.md): every
+    phone that belongs to it, and the last resort, at once. A team or a named person is rung all the same.
+    """
+    alarm = draft.alarm
+    if alarm.kind is Kind.DRILL or not any(w in _WARD_WORDS for w in words):
+        return ()
+    if not unstaffed(alarm, draft.world):
+        return ()
+    say(draft, "unit_unstaffed", unit=alarm.unit)
+    return ("belongs",) if every_s is None else ("belongs", *_last_resort_words(draft))
+
+
+def _last_resort_words(draft: Draft) -> tuple[str, ...]:
+    """The unit's last resort, from the current site. Of no unit anybody knows: every last resort there is."""
+    units = draft.world.site.units
+    unit = units.get(draft.alarm.unit)
+    if unit is not None:
+        return unit.last_resort
+    return tuple(dict.fromkeys(word for u in units.values() for word in u.last_resort))
+
+
+def _last_resort_s(draft: Draft, policy: Policy) -> int | None:
+    """How often it rings. A policy may set another time, but not do without where the kind has one."""
+    return policy.last_resort_s if policy.last_resort_s is not None else RULES[draft.alarm.kind].last_resort_s
 
 
 def begin(draft: Draft, step: int, extra: tuple[str, ...] = ()) -> None:
@@ -115,6 +146,7 @@ def begin(draft: Draft, step: int, extra: tuple[str, ...] = ()) -> None:
             return
         spec = policy.steps[step]
         words = _targets(draft, spec, step) + _extra_targets(draft, step, policy) + extra
+        words += _for_want_of_staff(draft, words, _last_resort_s(draft, policy))
         resolved = resolve(words, draft.alarm, draft.world)
         _ring(draft, step, resolved, spec.reach_s, spec.answer_s)
         if step == 0 and draft.alarm.kind is Kind.TEAM:
@@ -132,11 +164,13 @@ def _why_nobody(resolved: Resolved) -> str:
     return "nobody_reachable"
 
 
-def _ring(draft: Draft, step: int, resolved: Resolved, reach_s: int, answer_s: int | None) -> None:
-    """Start a turn with these people, beside those who are told already."""
+def _ring(
+    draft: Draft, step: int, resolved: Resolved, reach_s: int, answer_s: int | None, *, holders: bool = False
+) -> None:
+    """Start a turn with these people, beside those who are told already (`holders`: also who holds it)."""
     alarm, now = draft.alarm, draft.now
     turn = alarm.turn + 1
-    told = _merge(draft, turn, resolved.people)
+    told = _merge(draft, turn, resolved.people, holders=holders)
     reach_at: int | None = now + reach_s * S
     grace = draft.world.grace_until
     if (
@@ -156,19 +190,24 @@ def _ring(draft: Draft, step: int, resolved: Resolved, reach_s: int, answer_s: i
         again_at=None,
     )
     _say_turn(draft, resolved)
-    _wake(draft, resolved.people, turn)
+    wake(draft, [c.staff for c in resolved.people])
 
 
-def _merge(draft: Draft, turn: int, people: Iterable[Candidate]) -> tuple[Told, ...]:
+def _merge(
+    draft: Draft, turn: int, people: Iterable[Candidate], *, holders: bool = False
+) -> tuple[Told, ...]:
+    """Everybody told, with these people in this turn. Who is coming is not asked again."""
     ring = {c.staff: c for c in people}
+    taking = {a.staff for a in draft.alarm.acceptances}
     kept: list[Told] = []
     for told in draft.alarm.told:
         candidate = ring.pop(told.staff, None)
-        if candidate is None:
+        if candidate is None or told.staff in taking:
             kept.append(told)
             continue
-        answer = told.answer if told.answer == "holding" else ""
-        kept.append(replace(told, turn=turn, why=candidate.why, answer=answer, rang_at=None))
+        answer = told.answer if told.answer == "holding" and not holders else ""
+        one_way = reach_of(draft, told.staff) is Reach.ONE_WAY
+        kept.append(replace(told, turn=turn, why=candidate.why, answer=answer, rang_at=None, one_way=one_way))
     for candidate in ring.values():
         one_way = reach_of(draft, candidate.staff) is Reach.ONE_WAY
         kept.append(Told(candidate.staff, turn, draft.now, candidate.why, one_way=one_way))
@@ -195,15 +234,19 @@ def _say_turn(draft: Draft, resolved: Resolved) -> None:
         say(draft, "no_care_team", place=alarm.place, target=gap)
 
 
-def _wake(draft: Draft, people: Iterable[Candidate], turn: int) -> None:
-    for candidate in people:
-        reach = reach_of(draft, candidate.staff)
+def wake(draft: Draft, staff: Collection[str]) -> None:
+    """Push to, or page, those of these people who are to ring and have no open socket."""
+    alarm = draft.alarm
+    for told in alarm.told:
+        if told.answer or told.staff not in staff:
+            continue
+        reach = reach_of(draft, told.staff)
         if reach is Reach.PUSHABLE:
-            draft.effects.append(Push(candidate.staff, draft.alarm.id, turn, str(draft.alarm.priority)))
+            draft.effects.append(Push(told.staff, alarm.id, alarm.rev + 1, str(alarm.priority)))
         elif reach is Reach.ONE_WAY:
-            pager = draft.world.site.staff[candidate.staff].pager
-            if pager is not None:
-                draft.effects.append(Page(candidate.staff, pager, draft.alarm.id))
+            person = draft.world.site.staff.get(told.staff)
+            if person is not None and person.pager is not None:
+                draft.effects.append(Page(told.staff, person.pager, alarm.id))
 
 
 def _deputies_at_once(draft: Draft) -> None:
@@ -218,6 +261,7 @@ def _deputies_at_once(draft: Draft) -> None:
         return
     standing_in = dict.fromkeys(deputies(empty, alarm, world))
     change(draft, told=_merge(draft, alarm.turn, [Candidate(s, "deputies") for s in standing_in]))
+    wake(draft, standing_in)
     say(draft, "role_has_nobody", roles=[r.role for r in empty], deputies=list(standing_in))
 
 
@@ -225,22 +269,25 @@ def last_resort(draft: Draft, extra: tuple[str, ...] = ()) -> None:
     """Ring the last resort (of the current site) and everybody still told; again every so often."""
     alarm, world = draft.alarm, draft.world
     policy = choose(world.site, alarm.kind, alarm.type, alarm.unit, alarm.priority)
-    if policy.last_resort_s is None:
+    every_s = _last_resort_s(draft, policy)
+    if every_s is None:
         _without_last_resort(draft, policy)
         return
     _newest_policy(draft, policy)
-    unit = world.site.units.get(alarm.unit)
-    words = (unit.last_resort if unit is not None else ()) + extra
-    change(draft, excluded=_inside_only(alarm))
+    words = _last_resort_words(draft) + extra
+    words += _for_want_of_staff(draft, _all_targets(draft, policy), every_s)
+    if not any(reach_of(draft, c.staff) is not Reach.NONE for c in resolve(words, alarm, world).people):
+        # Better ask again whoever has just declined than nobody.
+        change(draft, excluded=_inside_only(alarm))
     again = [Candidate(t.staff, t.why) for t in draft.alarm.told if t.answer in ("", "holding")]
     resolved = resolve(words, draft.alarm, world)
     fresh = {c.staff for c in resolved.people}
     people = resolved.people + tuple(c for c in again if c.staff not in fresh)
     rings = alarm.last_resort_rings + 1
-    rules_reach_s = RULES[alarm.kind].reach_s
-    _ring(draft, len(policy.steps), Resolved(people, resolved.left_out), rules_reach_s, policy.last_resort_s)
+    everybody = Resolved(people, resolved.left_out)
+    _ring(draft, len(policy.steps), everybody, RULES[alarm.kind].reach_s, every_s, holders=True)
     change(draft, last_resort_rings=rings, reach_at=None)
-    say(draft, "last_resort_rings", times=rings, targets=list(words), every_s=policy.last_resort_s)
+    say(draft, "last_resort_rings", times=rings, targets=list(words), every_s=every_s)
     if rings == 1 and not _anybody_reachable(draft):
         report(draft, ReportStatus.ABSENT)
         say(draft, "nobody_reachable_at_all")
@@ -251,6 +298,7 @@ def _newest_policy(draft: Draft, newest: Policy) -> None:
     flag(draft, Flag.LAST_RESORT)
     alarm = draft.alarm
     if (newest.name, newest.version) != (alarm.policy, alarm.policy_version):
+        flag(draft, Flag.MIXED_POLICY)
         say(draft, "newest_policy_applies", policy=newest.name, policy_version=newest.version)
         change(draft, policy=newest.name, policy_version=newest.version)
 
@@ -293,101 +341,52 @@ def pass_if_hopeless(draft: Draft, because: str) -> None:
 
 
 def ring_again(
-    draft: Draft, *, step: int, because: str, **facts: str | int | bool | list[str] | None
+    draft: Draft,
+    *,
+    step: int,
+    because: str,
+    afresh: bool = False,
+    **facts: str | int | bool | list[str] | None,
 ) -> None:
-    """Back to ringing (released, not attended, acceptor lost, worse, presence gone)."""
+    """Back to ringing (released, not attended, acceptor lost, worse, presence gone).
+
+    An accept had silenced the earlier steps: they ring too, as they would had nobody accepted. Declines hold
+    for their step (ward.md); `afresh` forgets them, because it is another step or another condition.
+    """
     alarm = draft.alarm
     policy = policy_of(draft)
+    if _last_resort_s(draft, policy) is None:
+        step = min(step, len(policy.steps) - 1)
     say(draft, "rings_again", because=because, step=step, **facts)
-    return_at = alarm.return_at
-    if return_at is None and policy.return_s is not None and Flag.RETURNED not in alarm.flags:
-        return_at = draft.now + policy.return_s * S
-    # Whoever has merely accepted before is asked again; a decline holds for its step (ward.md).
-    told = tuple(replace(t, answer="") if t.answer == "accepted" else t for t in alarm.told)
+    taking = {a.staff for a in alarm.acceptances}
     change(
         draft,
-        phase=Phase.PARTLY_ACCEPTED if alarm.acceptances else Phase.RINGING,
-        told=told,
+        phase=Phase.PARTLY_ACCEPTED if taking else Phase.RINGING,
+        told=tuple(
+            replace(t, answer="") if t.answer == "accepted" and t.staff not in taking else t
+            for t in alarm.told
+        ),
+        excluded=_inside_only(alarm) if afresh else alarm.excluded,
         remind_at=None,
         lapse_at=None,
-        lost_at=None,
+        lost_at=lost_due(alarm.acceptances),
         reminded=False,
         extended=False,
-        return_at=return_at,
     )
+    watch_for_return(draft)
     if Flag.LAST_RESORT in alarm.flags:
-        last_resort(draft)
+        last_resort(draft, _all_targets(draft, policy))
     else:
-        begin(draft, step)
+        begin(draft, step, _all_targets(draft, policy, step))
 
 
-def accepted_clocks(draft: Draft) -> None:
-    """Somebody comes: stop the step's clocks, start the arrival's."""
-    alarm = draft.alarm
-    policy = policy_of(draft)
-    place = draft.world.site.places.get(alarm.place)
-    add_s = place.add_attend_s if place is not None else 0
-    remind = None if policy.remind_s is None else draft.now + (policy.remind_s + add_s) * S
-    lapse = None if policy.lapse_s is None else draft.now + (policy.lapse_s + add_s) * S
-    change(
-        draft,
-        reach_at=None,
-        answer_at=None,
-        again_at=None,
-        remind_at=remind,
-        lapse_at=lapse,
-        reminded=False,
-        return_at=None,
-    )
-    if lapse is None and remind is None:
-        change(draft, review_at=draft.now + ATTENDED_REVIEW_S * S)
-
-
-def attended_clocks(draft: Draft) -> None:
-    """Somebody is there: only the question whether it is still open remains."""
-    change(
-        draft,
-        reach_at=None,
-        answer_at=None,
-        remind_at=None,
-        lapse_at=None,
-        lost_at=None,
-        return_at=None,
-        again_at=None,
-        review_at=draft.now + ATTENDED_REVIEW_S * S,
-    )
-
-
-def arrived(alarm: Alarm) -> int:
-    """How many acceptors have arrived."""
-    return sum(a.arrived_at is not None for a in alarm.acceptances)
-
-
-def arrival_needed(draft: Draft) -> int:
-    """How many must arrive before the arrival check is content."""
-    alarm = draft.alarm
-    if RULES[alarm.kind].accept is AcceptRule.ROLES:
-        return max(1, sum(r.count for r in team_of(alarm, draft.world)))
-    if alarm.kind is Kind.ASSISTANCE:
-        return 1
-    return RULES[alarm.kind].arrive
-
-
-def enough_accepted(draft: Draft) -> bool:
-    """The accept rule of the kind is satisfied."""
-    alarm = draft.alarm
-    match RULES[alarm.kind].accept:
-        case AcceptRule.ENOUGH:
-            return len(alarm.acceptances) >= policy_of(draft).enough
-        case AcceptRule.ROLES:
-            return bool(alarm.acceptances) and not unfilled(alarm, draft.world)
-        case _:
-            return bool(alarm.acceptances)
-
-
-def drop_acceptance(draft: Draft, staff: str) -> Acceptance | None:
-    """Take one acceptor off; returns what was dropped."""
-    gone = next((a for a in draft.alarm.acceptances if a.staff == staff), None)
-    if gone is not None:
-        change(draft, acceptances=tuple(a for a in draft.alarm.acceptances if a.staff != staff))
-    return gone
+def watch_for_return(draft: Draft) -> None:
+    """Nobody has it any more: the source is told after `return_after`, unless it was already."""
+    alarm, return_s = draft.alarm, policy_of(draft).return_s
+    if (
+        not alarm.acceptances
+        and alarm.return_at is None
+        and return_s is not None
+        and Flag.RETURNED not in alarm.flags
+    ):
+        change(draft, return_at=draft.now + return_s * S)

@@ -7,7 +7,7 @@ that a stored event can be replayed. Nothing here acts.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Union
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -52,6 +52,7 @@ class Signal(Struct, frozen=True):
     heard: bool = False  # drills: PROV shown and spoken
     targets: tuple[str, ...] = ()  # requests and hub notices: who is asked, instead of the kind's steps
     unit: str | None = None  # hub notices without a place
+    inside: tuple[str, ...] = ()  # staff known to be there: no candidates of an assistance
     mapped_by: tuple[str, ...] = ()  # reasons of the mapping
 
 
@@ -159,15 +160,9 @@ class DeadlinePassed(Struct, frozen=True, tag="deadline_passed"):
     due: int
 
 
-Event = Union[
-    Raised,
-    Updated,
-    Ended,
-    EndUnclear,
-    AcknowledgedAtSource,
-    PresenceChanged,
-    Rang,
-    Answered,
-    WorldChanged,
-    DeadlinePassed,
-]
+# fmt: off
+Event: TypeAlias = (
+    Raised | Updated | Ended | EndUnclear | AcknowledgedAtSource | PresenceChanged | Rang | Answered
+    | WorldChanged | DeadlinePassed
+)
+# fmt: on

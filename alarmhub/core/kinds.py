@@ -169,7 +169,7 @@ RULES: dict[Kind, KindRules] = {
         accept=AcceptRule.RELEASE,
         reach_s=10,
         remind_s=1800,
-        lapse_s=3600,
+        lapse_s=None,
         last_resort_s=300,
         return_s=None,
         needs_hands=False,
@@ -229,6 +229,8 @@ CLINICAL_LAST_RESORT_S: dict[Priority, int] = {
 
 EXTEND_S = 180
 """`extend` adds this to the arrival check, once."""
+LASTING_REMIND_S = 3600
+"""Where nothing else rings after an accept, the acceptor is reminded so often after the first time."""
 ACCEPTOR_LOST_S = 60
 """An acceptor without contact this long before arriving gives the alarm back."""
 AGAIN_WITHIN_S = 600

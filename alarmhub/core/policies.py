@@ -28,6 +28,10 @@ def default_name(kind: Kind, priority: Priority) -> str:
 
 def built_in(kind: Kind, priority: Priority) -> Policy:
     """ward.md's table as a policy."""
+    return _BUILT_IN[default_name(kind, priority)]
+
+
+def _made(kind: Kind, priority: Priority) -> Policy:
     rules = RULES[kind]
     steps = rules.steps
     last_resort_s = rules.last_resort_s
@@ -47,6 +51,11 @@ def built_in(kind: Kind, priority: Priority) -> Policy:
     )
 
 
+_BUILT_IN: dict[str, Policy] = {
+    policy.name: policy for kind in Kind for policy in (_made(kind, priority) for priority in Priority)
+}
+
+
 def _chosen_name(site: Site, kind: Kind, type_id: str, unit: str, priority: Priority) -> str | None:
     alarm_type = site.types.get(type_id)
     if alarm_type is not None and alarm_type.policy is not None:
@@ -63,7 +72,12 @@ def _chosen_name(site: Site, kind: Kind, type_id: str, unit: str, priority: Prio
 
 
 def choose(site: Site, kind: Kind, type_id: str, unit: str, priority: Priority) -> Policy:
-    """The newest policy for such an alarm: the type's, else the first matching rule's, else the built-in."""
+    """The newest policy for such an alarm: the type's, else the first matching rule's, else the built-in.
+
+    A drill follows the built-in one alone: no site may let it escalate or trouble a last resort (ward.md).
+    """
+    if kind is Kind.DRILL:
+        return built_in(kind, priority)
     name = _chosen_name(site, kind, type_id, unit, priority) or default_name(kind, priority)
     version = site.newest.get(name)
     if version is None:
@@ -76,6 +90,6 @@ def pinned(site: Site, alarm: Alarm) -> Policy:
     policy = site.policies.get(alarm.policy, {}).get(alarm.policy_version)
     if policy is not None:
         return policy
-    if alarm.policy_version == BUILT_IN_VERSION:
-        return built_in(alarm.kind, alarm.priority)
+    if alarm.policy_version == BUILT_IN_VERSION and alarm.policy in _BUILT_IN:
+        return _BUILT_IN[alarm.policy]
     return choose(site, alarm.kind, alarm.type, alarm.unit, alarm.priority)

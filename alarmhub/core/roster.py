@@ -155,7 +155,7 @@ def _union(known: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _care_teams(rota: Rota, on_duty: Iterable[OnDuty]) -> dict[str, tuple[str, ...]]:
-    """Place path → staff, prefixes expanded. A room or its WC that nobody was given has its beds' people."""
+    """Place path → staff, prefixes expanded. A room and its WC have the people of all its beds as well."""
     teams: dict[str, dict[str, None]] = {}  # the inner dict is an ordered set
     for entry in on_duty:
         for prefix in entry.beds:
@@ -169,8 +169,8 @@ def _care_teams(rota: Rota, on_duty: Iterable[OnDuty]) -> dict[str, tuple[str, .
         if people:
             for path in _below(rota.paths, room):
                 # A bed without a care team is a gap to be seen, not to be papered over by its neighbour.
-                if path not in teams and all(path != bed.path for bed in beds):
-                    by_bed[path] = people
+                if all(path != bed.path for bed in beds):
+                    by_bed[path] = _union(by_bed.get(path, ()), people)
     return by_bed
 
 

@@ -84,16 +84,31 @@ def _units(units: Iterable[str], world: World) -> list[str]:
     return [d.staff for u in units for d in world.roster.by_unit.get(u, ())]
 
 
-def _role(role: str, world: World, units: Sequence[str] | None = None) -> list[str]:
-    people = world.roster.by_role.get(role, ())
-    return [d.staff for d in people if units is None or d.unit in units]
+def _role(role: str, world: World, units: Sequence[str]) -> list[str]:
+    return [d.staff for d in world.roster.by_role.get(role, ()) if d.unit in units]
+
+
+def _role_near(role: str, alarm: Alarm, world: World) -> list[str]:
+    """Who has the role at the alarm's own site; where nobody has it there, whoever has it anywhere."""
+    people, units = world.roster.by_role.get(role, ()), world.site.units
+    here = units[alarm.unit].site if alarm.unit in units else None
+    near = [d.staff for d in people if d.unit in units and units[d.unit].site == here]
+    return near or [d.staff for d in people]
 
 
 def team_role(role: str, alarm: Alarm, world: World) -> list[str]:
     """Everybody on duty who can fill a team's role."""
     if role == WARD_ROLE:
         return _units(answering_units(alarm.unit, alarm.place, world), world)
-    return _role(role, world)
+    return _role_near(role, alarm, world)
+
+
+def fills(role: TeamRole, staff: str, alarm: Alarm, world: World) -> bool:
+    """Whether this person can fill a team's role: has it, or stands in for it as its deputy."""
+    if staff in team_role(role.role, alarm, world):
+        return True
+    deputy = _deputy(role, world)
+    return deputy is not None and staff in team_role(deputy, alarm, world)
 
 
 def team_of(alarm: Alarm, world: World) -> tuple[TeamRole, ...]:
@@ -126,22 +141,25 @@ def deputies(roles: Iterable[TeamRole], alarm: Alarm, world: World) -> list[str]
 
 def _care_team(alarm: Alarm, world: World) -> tuple[list[str], bool]:
     """The bed's care team (for a room or WC: of its room), else everyone on duty in the unit."""
-    by_bed = world.roster.by_bed
-    team = by_bed.get(alarm.place) or (by_bed.get(alarm.room) if alarm.room else None)
+    by_bed, place = world.roster.by_bed, world.site.places.get(alarm.place)
+    team = by_bed.get(alarm.place)
+    if not team and alarm.room and (place is None or place.point != "bed"):
+        # A bed without a team is a gap: its neighbours in the room do not answer for it.
+        team = by_bed.get(alarm.room)
     units = answering_units(alarm.unit, alarm.place, world)
     if team and units == (alarm.unit,):
         return list(team), False
-    return _units(units, world), True
+    return _units(units, world), not team
 
 
 def _role_word(word: str, alarm: Alarm, world: World) -> list[str]:
     match word:
         case "guards":
-            return _role("guard", world)
+            return _role_near("guard", alarm, world)
         case "switchboard":
-            return _role("switchboard", world)
+            return _role_near("switchboard", alarm, world)
         case "on_call":
-            return [s for r in world.site.roles.values() if r.on_call for s in _role(r.id, world)]
+            return [s for r in world.site.roles.values() if r.on_call for s in _role_near(r.id, alarm, world)]
         case "shift_leader":
             units = answering_units(alarm.unit, alarm.place, world) + covering_units(alarm.unit, world)
             return _role("shift_leader", world, units)
@@ -162,12 +180,14 @@ def _unit_word(word: str, alarm: Alarm, world: World) -> list[str]:
             unit = world.site.units.get(alarm.unit)
             return _units(unit.neighbours if unit else (), world)
         case "everyone":
-            site = world.site.units[alarm.unit].site if alarm.unit in world.site.units else None
+            units = world.site.units
+            here = units[alarm.unit].site if alarm.unit in units else None
             return [
                 d.staff
                 for u, people in world.roster.by_unit.items()
-                if u in world.site.units and world.site.units[u].site == site
+                if here is None or (u in units and units[u].site == here)
                 for d in people
+                if d.on_site
             ]
         case "belongs":
             return [s.id for s in world.site.staff.values() if alarm.unit in s.units]
@@ -180,7 +200,7 @@ def named(word: str, alarm: Alarm, world: World) -> list[str]:
     if name:
         match kind:
             case "role":
-                return _role(name, world)
+                return _role_near(name, alarm, world)
             case "staff":
                 return [name] if name in world.site.staff else []
             case "unit":
@@ -193,14 +213,18 @@ _HIDEABLE_AVAILABILITY = {"busy", "break"}
 
 
 def _away(alarm: Alarm, staff: str, world: World) -> str | None:
-    """busy or break, where that may keep an alarm from a person (ward.md, never possible 6)."""
+    """Why a person is left in peace (busy, break), where that may keep an alarm away (ward.md, never
+    possible 6): never a high one, and never from the last of a unit who could come."""
     if not RULES[alarm.kind].test_mode_hides or alarm.priority is Priority.HIGH:
         return None
     duties: tuple[OnDuty, ...] = world.roster.by_staff.get(staff, ())
+    if not duties or duties[0].availability not in _HIDEABLE_AVAILABILITY:
+        return None
     for duty in duties:
-        if duty.availability in _HIDEABLE_AVAILABILITY and not alone(staff, duty.unit, world):
-            return duty.availability
-    return None
+        unit = world.roster.by_unit.get(duty.unit, ())
+        if all(d.availability in _HIDEABLE_AVAILABILITY for d in unit):
+            return None
+    return duties[0].availability
 
 
 def resolve(words: Sequence[str], alarm: Alarm, world: World) -> Resolved:
@@ -250,6 +274,9 @@ def on_site(alarm: Alarm, staff: str, world: World) -> bool:
     units = world.site.units
     here = units[alarm.unit].site if alarm.unit in units else None
     duties = world.roster.by_staff.get(staff, ())
+    if here is None:
+        # Of an alarm whose place nobody knows, everybody at work may be near: it must be possible to take it.
+        return any(d.on_site for d in duties) or (not duties and staff in world.site.staff)
     if duties:
         return any(d.on_site and d.unit in units and units[d.unit].site == here for d in duties)
     person = world.site.staff.get(staff)

@@ -1,21 +1,17 @@
-"""What signals do to an alarm: begin, repeat, worsen, presence, answered at the source (ward.md).
+"""What signals do to an alarm: begin, repeat, worsen (ward.md, "Repeats and worsening").
 
-It refuses to find out *which* alarm a signal means (`core.addressing`) and anything a person says
-(`core.answering`).
+It refuses to find out *which* alarm a signal means (`core.addressing`), who is in the room
+(`core.presence`) and anything a person says (`core.answering`).
 """
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from alarmhub.core.alarm import Alarm, Flag, Phase
-from alarmhub.core.draft import Draft, change, flag, say, unflag
+from alarmhub.core.draft import Draft, change, say, unflag
 from alarmhub.core.effects import Raise, ReportStatus
-from alarmhub.core.escalation import S, attended_clocks, report, ring_again, start
+from alarmhub.core.escalation import S, report, ring_again, start
 from alarmhub.core.events import (
-    AcknowledgedAtSource,
     Around,
-    PresenceChanged,
     Raised,
     Signal,
     SignalEvent,
@@ -25,7 +21,6 @@ from alarmhub.core.kinds import (
     AGAIN_WITHIN_S,
     KIND_URGENCY,
     MANY_IN_HOUR,
-    PRESENCE_GONE_RING_S,
     PRESENCE_STALE_S,
     PRIORITY_RANK,
     RULES,
@@ -44,7 +39,12 @@ HUB_SOURCE = "hub"
 
 
 def kind_of(signal: Signal, world: World) -> tuple[Kind, str]:
-    """Kind and type: the type's kind when the site knows it, else what the signal says, else the source's."""
+    """Kind and type: the type's kind when the site knows it, else what the signal says, else the source's.
+
+    A drill of a type stays a drill: it must not call the real team.
+    """
+    if signal.kind is Kind.DRILL:
+        return Kind.DRILL, signal.type or str(Kind.DRILL)
     if signal.type is not None and signal.type in world.site.types:
         return world.site.types[signal.type].kind, signal.type
     if signal.kind is not None:
@@ -100,11 +100,15 @@ def open_new(event: Raised, world: World, now: int) -> Alarm:
         heard=signal.heard,
         targets=signal.targets,
         flags=() if place or signal.unit else (Flag.PLACE_UNKNOWN,),
-        excluded=event.around.inside if kind is Kind.ASSISTANCE else (),
+        excluded=_inside(event) if kind is Kind.ASSISTANCE else (),
         again=event.around.again,
         return_at=None if policy.return_s is None else now + policy.return_s * S,
         expire_at=None if rules.expire_s is None else now + rules.expire_s * S,
     )
+
+
+def _inside(event: Raised) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*event.around.inside, *event.signal.inside)))
 
 
 def _becomes_assistance(around: Around, source: SourceRules | None, now: int) -> bool:
@@ -180,6 +184,9 @@ def _again_targets(draft: Draft, around: Around) -> tuple[str, ...]:
 
 def _tell_shift_leader(draft: Draft, around: Around) -> None:
     alarm = draft.alarm
+    if alarm.kind in (Kind.ASSAULT, Kind.DRILL):
+        # A notice from there could light the victim's phone; and a drill is no news.
+        return
     if around.starts_last_hour + 1 == MANY_IN_HOUR and alarm.source != HUB_SOURCE:
         say(draft, "many_in_an_hour", times=MANY_IN_HOUR)
         _notice(draft, f"many:{alarm.place}:{alarm.kind}:{alarm.raised_at // 3_600_000}", "many_calls")
@@ -212,10 +219,22 @@ def _notice(draft: Draft, key: str, notice: str, text: str = "") -> None:
 
 def on_repeated(draft: Draft, event: Raised) -> None:
     """A start of an open alarm raises the count; only a rise of kind or priority rings anybody new."""
-    change(draft, count=draft.alarm.count + 1)
+    alarm = draft.alarm
+    change(draft, count=alarm.count + 1)
     unflag(draft, Flag.UNCONFIRMED)
     say(draft, "repeated", count=draft.alarm.count)
+    _name_person(draft, event.signal)
     _worsen(draft, event.signal)
+    if Flag.RESET_SEEN in alarm.flags or Flag.SAFE_SAID in alarm.flags:
+        _pressed_again(draft)
+
+
+def _pressed_again(draft: Draft) -> None:
+    """An assault was half ended: whoever came for the last press cannot vouch for this one."""
+    unflag(draft, Flag.RESET_SEEN, Flag.SAFE_SAID)
+    if draft.alarm.phase in (Phase.ACCEPTED, Phase.ATTENDED):
+        change(draft, acceptances=())
+        ring_again(draft, step=0, because="pressed_again", afresh=True)
 
 
 def on_updated(draft: Draft, event: Updated) -> None:
@@ -229,7 +248,26 @@ def on_updated(draft: Draft, event: Updated) -> None:
         source_text=signal.source_text or draft.alarm.source_text,
         callback=signal.callback or draft.alarm.callback,
     )
+    _name_person(draft, signal)
     _worsen(draft, signal)
+
+
+def _name_person(draft: Draft, signal: Signal) -> None:
+    """Who carries the button may become known only later."""
+    if signal.person is not None and draft.alarm.person is None:
+        change(draft, person=signal.person)
+        _spare_victim(draft)
+
+
+def _spare_victim(draft: Draft) -> None:
+    """The victim's phone neither sounds nor lights (ward.md, never possible 8)."""
+    alarm = draft.alarm
+    if alarm.kind is Kind.ASSAULT and any(t.staff == alarm.person for t in alarm.told):
+        change(
+            draft,
+            told=tuple(t for t in alarm.told if t.staff != alarm.person),
+            acceptances=tuple(a for a in alarm.acceptances if a.staff != alarm.person),
+        )
 
 
 def _worsen(draft: Draft, signal: Signal) -> None:
@@ -259,7 +297,9 @@ def _repin(draft: Draft, kind: Kind, type_id: str, priority: Priority) -> None:
     """Worse than before: pin the policy of what it is now and ring from its first step."""
     alarm = draft.alarm
     policy = choose(draft.world.site, kind, type_id, alarm.unit, priority)
-    acceptors = tuple(a.staff for a in alarm.acceptances if a.arrived_at is not None)
+    inside: tuple[str, ...] = ()
+    if kind is Kind.ASSISTANCE:
+        inside = tuple(a.staff for a in alarm.acceptances if a.arrived_at is not None)
     say(
         draft,
         "worse",
@@ -271,9 +311,10 @@ def _repin(draft: Draft, kind: Kind, type_id: str, priority: Priority) -> None:
         policy_version=policy.version,
     )
     expire_s = RULES[kind].expire_s
-    unflag(draft, Flag.LAST_RESORT)
+    unflag(draft, Flag.LAST_RESORT, Flag.PRESENCE)
     change(
         draft,
+        told=tuple(t for t in alarm.told if t.staff not in inside),
         kind=kind,
         type=type_id,
         priority=priority,
@@ -283,61 +324,9 @@ def _repin(draft: Draft, kind: Kind, type_id: str, priority: Priority) -> None:
         targets=(),
         step=0,
         last_resort_rings=0,
-        excluded=acceptors if kind is Kind.ASSISTANCE else (),
+        excluded=inside,
         return_at=None if policy.return_s is None else draft.now + policy.return_s * S,
         expire_at=None if expire_s is None else draft.now + expire_s * S,
     )
+    _spare_victim(draft)
     ring_again(draft, step=0, because="worse")
-
-
-def on_presence(draft: Draft, event: PresenceChanged) -> None:
-    """Somebody came into the room (attends patient calls only), or left it without a reset."""
-    alarm = draft.alarm
-    if not RULES[alarm.kind].presence_attends:
-        say(draft, "presence_does_not_attend", kind=str(alarm.kind), present=event.present)
-        return
-    if event.present:
-        say(draft, "presence_attends", room=alarm.room)
-        flag(draft, Flag.PRESENCE)
-        acceptors = {a.staff for a in alarm.acceptances}
-        acceptances = tuple(replace(a, arrived_at=a.arrived_at or draft.now) for a in alarm.acceptances)
-        told = tuple(t for t in alarm.told if t.staff in acceptors)
-        change(draft, phase=Phase.ATTENDED, acceptances=acceptances, told=told)
-        _taken_back(draft)
-        attended_clocks(draft)
-        return
-    if Flag.PRESENCE in alarm.flags:
-        unflag(draft, Flag.PRESENCE)
-        change(draft, again_at=draft.now + PRESENCE_GONE_RING_S * S)
-        say(draft, "presence_gone_without_reset", rings_at=draft.alarm.again_at)
-
-
-def _taken_back(draft: Draft) -> None:
-    unflag(draft, Flag.UNANSWERED, Flag.NOT_ATTENDED)
-    if Flag.RETURNED in draft.alarm.flags:
-        unflag(draft, Flag.RETURNED)
-        say(draft, "responsibility_taken_back")
-    report(draft, ReportStatus.ACCEPTED)
-
-
-_ANSWERABLE_AT_SOURCE = frozenset({Kind.CLINICAL, Kind.TECHNICAL, Kind.PATIENT_CALL, Kind.DOOR})
-
-
-def on_acknowledged_at_source(draft: Draft, event: AcknowledgedAtSource) -> None:
-    """Somebody stands at the monitor or panel: that attends a call, never one that needs many hands."""
-    alarm = draft.alarm
-    flag(draft, Flag.ACKNOWLEDGED_AT_SOURCE)
-    if alarm.kind not in _ANSWERABLE_AT_SOURCE:
-        say(draft, "acknowledged_at_source_noted", kind=str(alarm.kind))
-        return
-    say(draft, "acknowledged_at_source")
-    acceptors = {a.staff for a in alarm.acceptances}
-    change(draft, phase=Phase.ATTENDED, told=tuple(t for t in alarm.told if t.staff in acceptors))
-    _taken_back(draft)
-    attended_clocks(draft)
-
-
-def again_after_presence(draft: Draft) -> None:
-    """Thirty seconds after presence ended it is still open: ring."""
-    change(draft, again_at=None, acceptances=())
-    ring_again(draft, step=0, because="presence_gone")

@@ -1,7 +1,7 @@
 """Reasons and labels in plain ward speech, Swedish or English (design.md promise 7; ward.md, "Words").
 
-Rendering only: it reads the words of `core.words` and the names of the site. It never raises, for stored
-history outlives vocabularies: what it does not know it shows as it is. It refuses to decide anything.
+Rendering only: it reads `core.sentences`, `core.words` and the names of the site. It never raises, for
+stored history outlives vocabularies: what it does not know it shows as it is. It refuses to decide anything.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 
 from alarmhub.core import words
 from alarmhub.core.reasons import Reason
+from alarmhub.core.sentences import REASONS
 from alarmhub.core.site import Site
 
-CODES: Final = frozenset(words.REASONS)
+CODES: Final = frozenset(REASONS)
 """The closed vocabulary: every code a reason may have."""
 
 Fact: TypeAlias = str | int | bool | list[str] | None
@@ -26,7 +27,7 @@ _OPTIONAL = re.compile(r"\[([^\]|]*)(?:\|([^\]]*))?\]")
 
 def plain(reason: Reason, language: str, site: Site) -> str:
     """A reason as a sentence. `language`: "sv", else English. An unknown code is shown as it is."""
-    texts = words.REASONS.get(reason.code)
+    texts = REASONS.get(reason.code)
     if texts is None:
         return reason.code.replace("_", " ")
     return _rendered(_in(texts, language), reason.facts, language, site)

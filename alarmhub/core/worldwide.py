@@ -1,4 +1,4 @@
-"""What changes in the world do to an open alarm: roster, reach, site, a restart (ward.md, "Where, and whose").
+"""What the world does to an open alarm: roster, reach, site, a restart (ward.md, "Where, and whose").
 
 The policy is pinned, the roster never is. This module refuses to compute a roster or to watch a phone.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from alarmhub.core.alarm import Flag, Phase, Told, concerned
+from alarmhub.core.alarm import Flag, Phase, Told, concerned, lost_due
 from alarmhub.core.deadlines import give_back
 from alarmhub.core.draft import Draft, change, say
-from alarmhub.core.escalation import S, hopeful, pass_if_hopeless, policy_of
+from alarmhub.core.escalation import S, pass_if_hopeless, pass_on, reach_of, targets_now, wake
 from alarmhub.core.events import WorldChanged
-from alarmhub.core.kinds import ACCEPTOR_LOST_S
+from alarmhub.core.kinds import RULES
+from alarmhub.core.reach import Reach
 from alarmhub.core.routing import resolve
 
 _RINGING = (Phase.RINGING, Phase.PARTLY_ACCEPTED)
@@ -43,18 +44,14 @@ def _contact(draft: Draft, event: WorldChanged) -> None:
     changed = False
     acceptances = []
     for acceptance in alarm.acceptances:
-        if (
-            acceptance.staff == event.staff
-            and acceptance.arrived_at is None
-            and acceptance.lost_at != lost_at
-        ):
-            if lost_at is None or acceptance.lost_at is None:
-                acceptance, changed = replace(acceptance, lost_at=lost_at), True
+        mine = acceptance.staff == event.staff and acceptance.arrived_at is None
+        # Lost twice without being back between is one loss: the first instant counts.
+        if mine and (lost_at is None) is not (acceptance.lost_at is None):
+            acceptance, changed = replace(acceptance, lost_at=lost_at), True
         acceptances.append(acceptance)
     if not changed:
         return
-    waiting = [a.lost_at + ACCEPTOR_LOST_S * S for a in acceptances if a.lost_at is not None]
-    change(draft, acceptances=tuple(acceptances), lost_at=min(waiting, default=None))
+    change(draft, acceptances=tuple(acceptances), lost_at=lost_due(tuple(acceptances)))
     say(draft, "acceptor_contact", staff=event.staff, lost_at=lost_at)
 
 
@@ -72,34 +69,49 @@ def _off_duty_acceptors(draft: Draft) -> None:
 
 
 def _new_roster(draft: Draft) -> None:
-    """Who went off duty is let go; who came on duty within the current step rings with it."""
-    alarm, world = draft.alarm, draft.world
-    if Flag.LAST_RESORT in alarm.flags:
-        unit = world.site.units.get(alarm.unit)
-        words: tuple[str, ...] = unit.last_resort if unit is not None else ()
-    else:
-        steps = policy_of(draft).steps
-        words = steps[alarm.step].targets if alarm.step < len(steps) else ()
-        if alarm.targets and alarm.step == 0:
-            words = alarm.targets
-    resolved = resolve(words, alarm, world)
-    wanted = {c.staff: c for c in resolved.people}
-    kept = [t for t in alarm.told if t.staff in wanted or _may_stay(draft, t)]
-    let_go = [t.staff for t in alarm.told if t not in kept]
-    known = {t.staff for t in kept}
-    joined = [Told(c.staff, alarm.turn, draft.now, c.why) for c in resolved.people if c.staff not in known]
-    if not let_go and not joined:
+    """Who came on duty within the current step rings with it; then who went off duty is let go."""
+    roster = draft.world.roster.hash
+    joined = _join(draft)
+    if joined:
+        say(draft, "roster_changed", let_go=[], joined=joined, roster=roster)
+    gone = _gone(draft)
+    if not gone:
         return
-    if not joined and not any(t.staff in concerned(alarm) and hopeful(draft, t) for t in kept):
-        # Never let the last one go before somebody else rings: pass_if_hopeless moves the step on.
-        say(draft, "roster_left_nobody", let_go=let_go)
+    if not _somebody_left(draft, gone) and Flag.LAST_RESORT not in draft.alarm.flags:
+        pass_on(draft, "roster_left_nobody")
+        gone = _gone(draft)
+    if gone and not _somebody_left(draft, gone):
+        # The last one is never let go before somebody else rings.
+        say(draft, "roster_left_nobody", kept=gone)
+        return
+    change(draft, told=tuple(t for t in draft.alarm.told if t.staff not in gone))
+    say(draft, "roster_changed", let_go=gone, joined=[], roster=roster)
+
+
+def _join(draft: Draft) -> list[str]:
+    alarm = draft.alarm
+    known = {t.staff for t in alarm.told}
+    people = resolve(targets_now(draft), alarm, draft.world).people
+    joined = tuple(Told(c.staff, alarm.turn, draft.now, c.why) for c in people if c.staff not in known)
+    if not joined:
+        return []
     reach_at = alarm.reach_at
-    if joined and alarm.answer_at is not None:
-        reach_at = (
-            draft.now + policy_of(draft).steps[min(alarm.step, len(policy_of(draft).steps) - 1)].reach_s * S
-        )
-    change(draft, told=tuple(kept) + tuple(joined), reach_at=reach_at)
-    say(draft, "roster_changed", let_go=let_go, joined=[t.staff for t in joined], roster=world.roster.hash)
+    if alarm.answer_at is not None and Flag.LAST_RESORT not in alarm.flags:
+        reach_at = draft.now + RULES[alarm.kind].reach_s * S
+    change(draft, told=alarm.told + joined, reach_at=reach_at)
+    wake(draft, [t.staff for t in joined])
+    return [t.staff for t in joined]
+
+
+def _gone(draft: Draft) -> list[str]:
+    wanted = {c.staff for c in resolve(targets_now(draft), draft.alarm, draft.world).people}
+    return [t.staff for t in draft.alarm.told if t.staff not in wanted and not _may_stay(draft, t)]
+
+
+def _somebody_left(draft: Draft, gone: list[str]) -> bool:
+    return any(
+        staff not in gone and reach_of(draft, staff) is not Reach.NONE for staff in concerned(draft.alarm)
+    )
 
 
 def _may_stay(draft: Draft, told: Told) -> bool:

@@ -103,6 +103,15 @@ def test_the_wc_of_a_shared_room_has_the_people_of_its_beds() -> None:
     assert by_bed["f/201/1/wc"] == by_bed["f/201/1"] == ("a", "b")
 
 
+def test_a_nurse_who_has_the_whole_room_does_not_keep_its_wc_from_the_people_of_one_bed() -> None:
+    """Whose patient is in the WC nobody knows: all of them are asked."""
+    site = ward(
+        (Duty("a", "201", ("ssk",), DAY, ("f/201/1",)), Duty("b", "201", ("usk",), DAY, ("f/201/1/2",)))
+    )
+    by_bed = roster_at(site, at("2026-11-24T10:00"), {}).by_bed
+    assert by_bed["f/201/1/wc"] == ("a", "b") and by_bed["f/201/1/1"] == ("a",)
+
+
 def test_a_bed_without_a_care_team_stays_a_gap() -> None:
     """Its neighbour in the room does not inherit it."""
     site = ward((Duty("a", "201", ("usk",), DAY, ("f/201/1/1",)),))

@@ -16,6 +16,7 @@ from alarmhub.core.answering import ERRORS
 from alarmhub.core.events import Answer
 from alarmhub.core.kinds import Kind, Priority
 from alarmhub.core.reasons import Reason
+from alarmhub.core.sentences import REASONS
 from alarmhub.core.site import AlarmType, Place, Role, Site, SourceRules, Staff, Unit
 from alarmhub.core.wording import (
     _RENDERERS,
@@ -98,10 +99,10 @@ def test_every_code_core_records_has_words_and_no_words_lie_idle() -> None:
     assert used_codes() == CODES
 
 
-@pytest.mark.parametrize("code", sorted(words.REASONS))
+@pytest.mark.parametrize("code", sorted(REASONS))
 def test_both_languages_say_the_same_facts(code: str) -> None:
     """Swedish and English put in the same facts, in types the renderer knows, and end as sentences."""
-    swedish, english = words.REASONS[code]
+    swedish, english = REASONS[code]
     field = re.compile(r"\{(\w+):(\w+)\}")
     assert set(field.findall(swedish)) == set(field.findall(english))
     assert {type_ for _, type_ in field.findall(swedish)} <= set(_RENDERERS)
@@ -109,7 +110,7 @@ def test_both_languages_say_the_same_facts(code: str) -> None:
         assert text.endswith((".", ".]")) and text.count("[") == text.count("]")
 
 
-@pytest.mark.parametrize("code", sorted(words.REASONS))
+@pytest.mark.parametrize("code", sorted(REASONS))
 def test_a_template_asks_only_for_facts_that_core_gives(code: str) -> None:
     """Each `{fact:type}` is an argument of every call that records the code (or of one that adds to it)."""
     given: dict[str, set[str]] = {}
@@ -122,7 +123,7 @@ def test_a_template_asks_only_for_facts_that_core_gives(code: str) -> None:
             given.setdefault(literal, set()).update(k.arg for k in call.keywords if k.arg)
     given["ended"].add("staff")  # `end(draft, by, **facts)`
     given["rings_again"].add("late")  # `ring_again(draft, ..., **facts)`
-    wanted = {name for name, _ in re.findall(r"\{(\w+):(\w+)\}", words.REASONS[code][0])}
+    wanted = {name for name, _ in re.findall(r"\{(\w+):(\w+)\}", REASONS[code][0])}
     assert wanted <= given[code]
 
 
@@ -164,7 +165,7 @@ def test_why_a_step_passed_and_by_what_an_alarm_ended_have_words() -> None:
 
 def test_no_text_says_kvittera() -> None:
     """It means reset in the room to some and accept on the phone to others."""
-    for table in (words.REASONS, words.ANSWERS, words.ERRORS, words.FLAGS, words.PHASES, words.BECAUSE):
+    for table in (REASONS, words.ANSWERS, words.ERRORS, words.FLAGS, words.PHASES, words.BECAUSE):
         assert not [text for both in table.values() for text in both if "kvitter" in text.lower()]
 
 
