@@ -241,7 +241,7 @@ class App:
         self.gateway.seed(self.engine.facts)
         self.engine.facts = ()
         self.engine.show_to(self.gateway)
-        self.engine.count_on_nobody_absent()
+        self.engine.begin()
         self.engine.on_tokens.append(lambda: self._later(self.gateway.tokens_changed(), "tokens"))
         await self.gateway.start()
         self._stack.push_async_callback(self.gateway.stop)

@@ -103,6 +103,7 @@ class Engine:
         self._measures = Measures(metrics, clock)
         self.facts: Sequence[FactRow] = ()
         """Facts the start found, for those who keep their own (the gateway's last-seen times)."""
+        self._began = False
         self._writer: Writer
         self.on_site: list[Callable[[Site], None]] = []
         self.on_tokens: list[Callable[[], None]] = []
@@ -110,7 +111,7 @@ class Engine:
     # Life
 
     async def start(self, lease: Lease) -> None:
-        """Load the committed state and begin to serve. Raises StoreUnavailable."""
+        """Load the committed state and take events in. Raises StoreUnavailable."""
         now = self._clock.now()
         loaded = await self._store.load(now)
         self._take_in(loaded)
@@ -120,9 +121,16 @@ class Engine:
         spawn(self._writer.run(), "writer", self._crew)
         spawn(self._writer.sweep(), "sweep", self._crew)
         spawn(self._tenure.run(), "lease", self._crew)
-        spawn(self._watch.run(), "roster", self._crew)
         spawn(self._outbox.run(), "outbox", self._crew)
-        self._timer.arm()
+
+    def begin(self) -> None:
+        """Serve deadlines and shift changes from now on. Call it once it is known, by `contact`, whose phones
+        were there before the start: whoever is not is passed over at once. Acceptors on their way of whom
+        nothing is heard are treated as lost from now on."""
+        self._began = True
+        spawn(self._watch.run(), "roster", self._crew)
+        self._count_on_nobody_absent()
+        self._arm()
 
     def _take_in(self, loaded: Loaded) -> None:
         for fact in loaded.facts:
@@ -357,15 +365,6 @@ class Engine:
         self._watch.clock_moved()
         self._arm()
 
-    def count_on_nobody_absent(self) -> None:
-        """After a start: acceptors on their way of whom nothing is heard are treated as lost from now on."""
-        now = self._clock.now()
-        for alarm in list(self.state.alarms.values()):
-            for acceptance in alarm.acceptances:
-                if acceptance.arrived_at is None and acceptance.staff not in self.contacts.reach:
-                    event = WorldChanged("reach", acceptance.staff, now)
-                    self._writer.put(WorldItem(now, Rank.MEDIUM, alarm.id, event))
-
     # After a commit
 
     def _publish(self, folded: Folded) -> None:
@@ -421,8 +420,16 @@ class Engine:
 
     # Deadlines, site, tokens
 
+    def _count_on_nobody_absent(self) -> None:
+        now = self._clock.now()
+        for alarm in list(self.state.alarms.values()):
+            for acceptance in alarm.acceptances:
+                if acceptance.arrived_at is None and acceptance.staff not in self.contacts.reach:
+                    event = WorldChanged("reach", acceptance.staff, now)
+                    self._writer.put(WorldItem(now, Rank.MEDIUM, alarm.id, event))
+
     def _arm(self) -> None:
-        if self._writer.is_storing:
+        if self._began and self._writer.is_storing:
             self._timer.arm()
 
     def _deadline_due(self, due: int, id: str) -> None:

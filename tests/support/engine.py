@@ -108,6 +108,7 @@ async def running(
     rig.engine.show_to(rig.screens)
     for number in range(LAYOUT.phones):
         rig.engine.contact(staff_id(number), "phone", Reach.LIVE, rig.clock.now())
+    rig.engine.begin()
     try:
         yield rig
     finally:

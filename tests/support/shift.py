@@ -115,25 +115,27 @@ class Shift:
         self.reach: dict[str, Reach] = {staff: Reach.LIVE for staff in self.site.staff if staff != "rut"}
         self._channels = couriers
         self.hubs = 0
+        self.store = SlowStore(self.clock, self.tables)
         self.engine: Engine
-        self.store: SlowStore
         self.crew: Crew
         self.screens: Screens
         self.metrics: Metrics
 
     # -- life
 
-    async def begin(self, *, owner: str = "hub", within_reach: bool = True) -> Shift:
-        """A hub starts on this database; the site is published if it is new."""
-        self.hubs += 1
-        self.store = SlowStore(self.clock, self.tables)
+    async def begin(self, *, owner: str = "hub", seed_after_s: float = 0.0) -> Shift:
+        """A hub starts on this database; the site is published if it is new. Who is within reach is known to
+        it only after `seed_after_s`."""
         if not self.tables.sites:
             await self.publish(self.site)
+        self.store = SlowStore(self.clock, self.tables)
         lease = await self.store.acquire(owner, TTL_MS)
         assert lease is not None, "another hub holds the lease"
-        return await self.serve(lease, owner, within_reach=within_reach)
+        await self._serve(lease, owner, seed_after_s)
+        return self
 
-    async def serve(self, lease: Lease, owner: str, *, within_reach: bool = True) -> Shift:
+    async def _serve(self, lease: Lease, owner: str, seed_after_s: float) -> None:
+        self.hubs += 1
         self.crew = Crew(f"hub {self.hubs}")
         self.metrics = Metrics()
         self.screens = Screens(self)
@@ -148,11 +150,10 @@ class Shift:
         )
         await self.engine.start(lease)
         self.engine.show_to(self.screens)
-        if within_reach:
-            for staff, reach in self.reach.items():
-                self.phone(staff, reach)
-        self.engine.count_on_nobody_absent()
-        return self
+        await asyncio.sleep(seed_after_s)
+        for staff, reach in self.reach.items():
+            self.phone(staff, reach)
+        self.engine.begin()
 
     async def crash(self) -> None:
         """The process is gone at this very instant."""
