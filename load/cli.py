@@ -186,7 +186,9 @@ def knee(system: str, seconds: float, warmup: float, ladder: str, **options: Any
     steps = [float(one) for one in ladder.split(",")]
     with bench_of(options) as bench:
         found = rates.find_knee(bench, system=system, seconds=seconds, warmup_s=warmup, say=say, ladder=steps)
-    details = {f"{rate:g}": rates.detail(outcome) for rate, outcome in found.rounds}
+    details: dict[str, Any] = {}
+    for rate, outcome in found.rounds:
+        details.setdefault(f"{rate:g}", []).append(rates.detail(outcome))
     if found.beyond is not None:
         details["twice_the_knee"] = rates.detail(found.beyond)
     name = "knee" if system == HUB else "knee_floor"
