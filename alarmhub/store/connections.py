@@ -46,7 +46,7 @@ _AWAY = frozenset({"25006", "55006", "55P03"})
 
 
 class WrongServer(Exception):
-    """The server answers but must not be used: too old. The text says so."""
+    """The server answers but must not be used: too old, or another shard's. The text says which."""
 
 
 def hosts(dsn: str) -> Sequence[str]:

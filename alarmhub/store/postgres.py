@@ -32,7 +32,7 @@ from alarmhub.ports import (
 )
 from alarmhub.store import rows
 from alarmhub.store.condition import Condition, condition_of
-from alarmhub.store.connections import connect, translated
+from alarmhub.store.connections import WrongServer, connect, translated
 from alarmhub.store.migrate import migrate
 from alarmhub.store.queries import QUERIES
 
@@ -70,6 +70,9 @@ class PostgresStore:
             try:
                 with translated():
                     await migrate(connection)
+                    other = await connection.fetchval(QUERIES["other_shard"], self._shard)
+                if other is not None:
+                    raise WrongServer(f"the database belongs to shard {other}, not to {self._shard}")
             finally:
                 connection.terminate()
             self._pool = asyncpg.create_pool(

@@ -56,6 +56,10 @@ SELECT count(*) FROM fence;
 )
 SELECT count(*) FROM fence;
 
+-- other_shard --
+-- Two shards in one database would each take the other's alarms for its own.
+SELECT shard FROM lease WHERE shard <> $1 LIMIT 1;
+
 -- acquire_make --
 INSERT INTO lease (shard, epoch, owner, expires_at, renewed_at) VALUES ($1, 0, '', 0, 0)
 ON CONFLICT (shard) DO NOTHING;
