@@ -191,9 +191,9 @@ async def _serves_again(
 
         stored = await house.alarms()
         for ref, id in (expected | presser.acknowledged).items():
-            assert stored[ref]["id"] == id, ref
+            assert stored[ref].id == id, ref
         assert "while away" not in stored
-        assert stored["ringing"]["phase"] == stored["accepted"]["phase"] == "accepted"
+        assert stored["ringing"].phase == stored["accepted"].phase == "accepted"
         _no_frame_twice(rung)
     return took_s
 

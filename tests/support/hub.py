@@ -28,6 +28,7 @@ import msgspec
 from websockets.exceptions import InvalidHandshake
 
 from alarmhub import site as site_files
+from alarmhub.core.alarm import Alarm
 from alarmhub.core.site import Site
 from alarmhub.gateway.tokens import digest_of
 from alarmhub.ports import Token
@@ -291,13 +292,13 @@ class House:
         finally:
             await connection.close()
 
-    async def alarms(self) -> dict[str, dict[str, Any]]:
-        """Every stored alarm by its ref; fails when two share one."""
-        found: dict[str, dict[str, Any]] = {}
-        for row in await self.sql("SELECT body FROM alarm"):
-            alarm = json.loads(row["body"])
-            assert alarm["ref"] not in found, f"two alarms for {alarm['ref']}"
-            found[alarm["ref"]] = alarm
+    async def alarms(self) -> dict[str, Alarm]:
+        """Every stored alarm of the source by its ref; fails when two share one."""
+        found: dict[str, Alarm] = {}
+        for row in await self.sql("SELECT body FROM alarm WHERE source = $1", SOURCE):
+            alarm = msgspec.json.decode(row["body"], type=Alarm)
+            assert alarm.ref not in found, f"two alarms for {alarm.ref}"
+            found[alarm.ref] = alarm
         return found
 
 
