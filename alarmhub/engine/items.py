@@ -35,17 +35,17 @@ class Item:
     """One waiting event. `at`: when it counts (receipt, or a deadline's due time), epoch ms.
 
     `lane`: items of one lane are decided in order of arrival whatever their rank. `future`: who waits for
-    the commit; `refused` once that one was told it was not stored.
+    the commit; `refused` once that one was told it was not stored; `queued` while it is in the queue.
     """
 
-    __slots__ = ("at", "future", "lane", "rank", "refused")
+    __slots__ = ("at", "future", "lane", "queued", "rank", "refused")
 
     def __init__(self, at: int, rank: Rank, lane: str, future: asyncio.Future[Any] | None = None) -> None:
         self.at = at
         self.rank = rank
         self.lane = lane
         self.future = future
-        self.refused = False
+        self.queued = self.refused = False
 
 
 class SignalItem(Item):

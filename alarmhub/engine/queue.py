@@ -1,12 +1,15 @@
 """The bounded queue of events: by rank, and within a lane in order of arrival.
 
-When it is full the lowest new starts are refused first; an answer, an end or a high start is refused last
-(design.md, "Without the database"). It refuses to wait: who puts is told at once.
+A lane is as urgent as the most urgent event that waits in it: an accept takes the receipts before it along,
+and is not held up by them. When the queue is full the lowest new starts are refused first; an answer, an end
+or a high start is refused last (design.md, "Without the database"). It refuses to wait: who puts is told at
+once.
 """
 
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Iterable
 
 from alarmhub.engine.items import Item, Rank
@@ -24,18 +27,42 @@ BACKLOG_LIMITS: dict[Rank, int] = {
 """How many events from outside may wait before one more of this rank is refused (receipts: dropped)."""
 
 
+SWEEP_DROPPED = 1_000
+"""So many dropped events may lie between the others before they are swept out."""
+
+
+class _Lane:
+    """Events that are decided in order of arrival: (arrival, event). `rank`: of the most urgent of them."""
+
+    __slots__ = ("name", "rank", "waiting")
+
+    def __init__(self, name: str, rank: int) -> None:
+        self.name, self.rank = name, rank
+        self.waiting: deque[tuple[int, Item]] = deque()
+
+
 class Queue:
     """Items by (rank, arrival). Not for threads."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, Item]] = []
-        self._arrivals = 0
-        self._lanes: dict[str, list[int]] = {}  # lane → [waiting, its lowest urgency]
+        # Heap of lanes: (rank, arrival of the lane's first, a number that never ties, lane). An entry whose
+        # rank or arrival the lane no longer has is stale; the lane has a newer one.
+        self._heap: list[tuple[int, int, int, _Lane]] = []
+        self._lanes: dict[str, _Lane] = {}
+        self._entries = 0
+        self._last = self._first = 0  # numbers of arrival given at the end and at the front
         self._from_outside = 0
         self._by_rank = dict.fromkeys(Rank, 0)
+        self._waiting = 0
+        self._dropped = 0
 
     def __len__(self) -> int:
-        return len(self._heap)
+        return self._waiting
+
+    @property
+    def held(self) -> int:
+        """How many events are in memory: those that wait, and those dropped and not yet swept out."""
+        return self._waiting + self._dropped
 
     def full_for(self, item: Item) -> bool:
         """Whether this one is one too many. The hub's own events (deadlines, a changed roster) never are and
@@ -44,45 +71,82 @@ class Queue:
 
     def put(self, item: Item) -> None:
         """Add; an item never overtakes one of its own lane."""
-        rank = int(item.rank)
+        self._last += 1
+        self._count(item, 1)
         lane = self._lanes.get(item.lane)
         if lane is None:
-            self._lanes[item.lane] = [1, rank]
-        else:
-            lane[0] += 1
-            rank = lane[1] = max(lane[1], rank)
-        self._push(rank, item)
+            lane = self._lanes[item.lane] = _Lane(item.lane, item.rank)
+            lane.waiting.append((self._last, item))
+            self._enter(lane)
+            return
+        lane.waiting.append((self._last, item))
+        if item.rank < lane.rank:
+            lane.rank = item.rank
+            self._enter(lane)
 
     def put_back(self, items: Iterable[Item]) -> None:
         """Items of a commit that came to nothing: before all others, whatever came for their lanes since."""
-        for item in items:
-            self._lanes.setdefault(item.lane, [0, FIRST])[0] += 1
-            self._push(FIRST, item)
+        for item in reversed([item for item in items if not item.refused]):
+            self._first -= 1
+            self._count(item, 1)
+            lane = self._lanes.get(item.lane)
+            if lane is None:
+                lane = self._lanes[item.lane] = _Lane(item.lane, FIRST)
+            lane.rank = FIRST
+            lane.waiting.appendleft((self._first, item))
+            self._enter(lane)
 
-    def _push(self, rank: int, item: Item) -> None:
-        self._arrivals += 1
-        self._from_outside += _from_outside(item)
-        self._by_rank[item.rank] += 1
-        heapq.heappush(self._heap, (rank, self._arrivals, item))
+    def drop(self, item: Item) -> None:
+        """Its sender was told no: it is never taken, wherever it is now."""
+        if item.queued and not item.refused:
+            self._count(item, -1)
+            self._dropped += 1
+        item.refused = True
+        if self._dropped > SWEEP_DROPPED and self._dropped > self._waiting:
+            self._sweep()
 
     def only(self, *ranks: Rank) -> bool:
         """Something waits, and all of it is of these ranks."""
-        return bool(self._heap) and sum(self._by_rank[rank] for rank in ranks) == len(self._heap)
+        return self._waiting > 0 and sum(self._by_rank[rank] for rank in ranks) == self._waiting
 
     def take(self, most: int) -> list[Item]:
         """Up to `most` items, most urgent first; those already refused are left out."""
         taken: list[Item] = []
         while self._heap and len(taken) < most:
-            _, _, item = heapq.heappop(self._heap)
-            self._from_outside -= _from_outside(item)
-            self._by_rank[item.rank] -= 1
-            lane = self._lanes[item.lane]
-            lane[0] -= 1
-            if lane[0] == 0:
-                del self._lanes[item.lane]
-            if not item.refused:
+            rank, arrival, _, lane = heapq.heappop(self._heap)
+            if lane.rank != rank or not lane.waiting or lane.waiting[0][0] != arrival:
+                continue
+            _, item = lane.waiting.popleft()
+            if lane.waiting:
+                self._enter(lane)
+            else:
+                del self._lanes[lane.name]
+            if item.refused:
+                self._dropped -= 1
+                item.queued = False
+            else:
+                self._count(item, -1)
                 taken.append(item)
         return taken
+
+    def _enter(self, lane: _Lane) -> None:
+        self._entries += 1
+        heapq.heappush(self._heap, (lane.rank, lane.waiting[0][0], self._entries, lane))
+
+    def _count(self, item: Item, by: int) -> None:
+        item.queued = by > 0
+        self._waiting += by
+        self._by_rank[item.rank] += by
+        if _from_outside(item):
+            self._from_outside += by
+
+    def _sweep(self) -> None:
+        lanes, self._lanes, self._heap, self._dropped = self._lanes, {}, [], 0
+        for lane in lanes.values():
+            lane.waiting = deque(entry for entry in lane.waiting if not entry[1].refused)
+            if lane.waiting:
+                self._lanes[lane.name] = lane
+                self._enter(lane)
 
 
 def _from_outside(item: Item) -> bool:

@@ -102,7 +102,7 @@ class Writer:
                 await self._commit(items)
 
     async def _for_company(self) -> None:
-        """Let what is not urgent wait a little: fewer commits, and starts and deadlines find none in flight."""
+        """Let what is not urgent wait a little: fewer commits, and a start finds none in flight."""
         queue, began_at = self.queue, asyncio.get_running_loop().time()
         while queue.only(Rank.ANSWER, Rank.RECEIPT) and len(queue) < MOST_EVENTS:
             wait_s = RECEIPTS_WAIT_S if queue.only(Rank.RECEIPT) else ANSWERS_WAIT_S
@@ -203,7 +203,7 @@ class Writer:
             while self._waiting and self._waiting[0][0] <= now:
                 _, _, item = heapq.heappop(self._waiting)
                 if item.future is not None and not item.future.done():
-                    item.refused = True
+                    self.queue.drop(item)
                     _fail(item, NotStored("not stored in time"))
 
 
