@@ -23,6 +23,7 @@ SECOND_NS = 1_000_000_000
 CONNECTS_AT_ONCE = 64
 PORTS_PER_ADDRESS = 20_000
 DEFAULT_BEAT_S = 5.0
+RETRY_S = 1.0
 _BEAT = wsframes.client_frame(b'{"type":"beat"}')
 _BEAT_PREFIX = b'{"type":"beat"'
 
@@ -49,6 +50,7 @@ class Frame(msgspec.Struct, gc=False):
     req: str | None = None
     ok: bool = True
     error: str | None = None
+    retry: bool = False
     storing: bool = True
 
 
@@ -97,7 +99,7 @@ class Phone:
         self.revs: dict[str, list[int]] = {}
         self.turns: dict[str, int] = {}
         self.open: dict[str, Frame] = {}
-        self.pending: dict[str, tuple[str, str]] = {}
+        self.pending: dict[str, tuple[str, str, bytes]] = {}
 
 
 class Crowd:
@@ -359,13 +361,23 @@ class Crowd:
             return
         phone.requests += 1
         req = f"{phone.index}-{self.ledger.marker}{phone.requests}"
-        phone.pending[req] = (alarm, answer)
         self.ledger.counts[f"answer_{answer}"] += 1
-        body = {"type": answer, "alarm": alarm, "rev": frame.rev, "req": req}
-        self.send(phone, msgspec.json.encode(body))
+        body = msgspec.json.encode({"type": answer, "alarm": alarm, "rev": frame.rev, "req": req})
+        phone.pending[req] = (alarm, answer, body)
+        self.send(phone, body)
+
+    def _repeat(self, phone: Phone, req: str) -> None:
+        kept = phone.pending.get(req)
+        if kept is not None and not self._closing and phone.sock is not None:
+            self.send(phone, kept[2])
 
     def _result(self, phone: Phone, frame: Frame) -> None:
-        alarm, answer = phone.pending.pop(frame.req or "", ("", ""))
+        if not frame.ok and frame.retry:
+            # Not stored: the phone keeps the answer and says it again, as the same request.
+            self.ledger.counts[f"result_{frame.error}"] += 1
+            self._reactor.call_in(RETRY_S, self._repeat, phone, frame.req or "")
+            return
+        alarm, answer, _ = phone.pending.pop(frame.req or "", ("", "", b""))
         if not answer:
             self.ledger.counts["unknown_results"] += 1
             return

@@ -87,6 +87,20 @@ def test_an_alarm_that_rings_is_reported_at_once_and_accepted_later(wards: list[
     assert ward.ledger.first_phone.count == 1
 
 
+def test_an_answer_that_was_not_stored_is_kept_and_said_again(wards: list[Ward]) -> None:
+    """The same request once more, until the hub has stored it."""
+    wards.append(ward := Ward(1, Prompt(1, 0.01, 0.02)))
+    ward.pressed()
+    ward.gateway.send(0, **ALARM)
+    ward.wait(lambda: ward.said("accept"))
+    req = ward.said("accept")[0]["req"]
+    ward.gateway.send(0, type="result", req=req, ok=False, error="not_stored", retry=True)
+    ward.wait(lambda: len(ward.said("accept")) == 2)
+    assert ward.said("accept")[1]["req"] == req
+    ward.gateway.send(0, type="result", req=req, ok=True)
+    ward.wait(lambda: ward.ledger.counts["results"] == 1)
+
+
 def test_the_same_id_and_rev_twice_on_one_connection_is_a_duplicate(wards: list[Ward]) -> None:
     """Counted once for the second frame; a higher rev is none, and the first arrival alone is a latency."""
     wards.append(ward := Ward(1))
