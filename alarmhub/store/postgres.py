@@ -42,6 +42,10 @@ LOAD_WITHIN_S = 30.0
 CLOSE_WITHIN_S = 1.0
 POOL_MAX = 3
 
+_astuple = msgspec.structs.astuple
+_NO_REPLY = (None,) * 4
+_NO_EFFECT = (None,) * 8
+
 
 class PostgresStore:
     """See `ports.Store`. One shard per database; `shard` names its lease."""
@@ -52,8 +56,7 @@ class PostgresStore:
         self._shard = shard
         self._within_s = command_timeout_s
         self._writer: Any = None
-        self._write: Any = None
-        self._write_rare: Any = None
+        self._statements: dict[str, Any] = {}
         self._leaser: Any = None
         self._suspect = False
         self._pool: Any = None
@@ -132,13 +135,11 @@ class PostgresStore:
         async with self._writing:
             if self._writer is None or self._writer.is_closed():
                 raise StoreUnavailable("the lease must be acquired again first")
-            rare = batch.facts or batch.rosters or batch.quarantined
-            columns = [*_core_columns(batch), *(_rare_columns(batch) if rare else ())]
-            statement = self._write_rare if rare else self._write
+            name, values = _statement(batch)
             try:
                 with translated():
-                    held = await statement.fetchval(
-                        self._shard, epoch, batch.id, *columns, timeout=self._within_s
+                    held = await self._statements[name].fetchval(
+                        self._shard, epoch, batch.id, *values, timeout=self._within_s
                     )
             except Unstorable:
                 raise
@@ -280,8 +281,8 @@ class PostgresStore:
             return
         connection = await connect(self._dsn, command_timeout=self._within_s)
         with translated():
-            self._write = await connection.prepare(QUERIES["write"])
-            self._write_rare = await connection.prepare(QUERIES["write_rare"])
+            for name in ("write_one", "write", "write_rare"):
+                self._statements[name] = await connection.prepare(QUERIES[name])
             # One plan for ever: planning these statements costs more than running them. And not before them:
             # preparing leaves a transaction open, with locks on every table, until the next command.
             await connection.execute(QUERIES["plan_once"])
@@ -327,13 +328,32 @@ async def _no_reset(connection: Any) -> None:
     """Nothing to reset: no query here leaves anything behind in its session."""
 
 
-def _core_columns(batch: Batch) -> list[list[Any]]:
-    """$4 to $38."""
+def _statement(batch: Batch) -> tuple[str, Sequence[Any]]:
+    """The cheapest statement that holds the batch, and its values from $4 on."""
+    if batch.facts or batch.rosters or batch.quarantined:
+        return "write_rare", [*_core_columns(batch), *_rare_columns(batch)]
+    if len(batch.alarms) == len(batch.events) == 1 and len(batch.answered) < 2 and len(batch.outbox) < 2:
+        return "write_one", _only_values(batch)
+    return "write", _core_columns(batch)
+
+
+def _only_values(batch: Batch) -> list[Any]:
+    """$4 to $38 of write_one."""
     return [
-        *rows.columns(map(msgspec.structs.astuple, batch.alarms), 13),
-        *rows.columns(map(msgspec.structs.astuple, batch.events), 10),
-        *rows.columns(map(msgspec.structs.astuple, batch.answered), 4),
-        *rows.columns(map(msgspec.structs.astuple, batch.outbox), 8),
+        *_astuple(batch.alarms[0]),
+        *_astuple(batch.events[0]),
+        *(_astuple(batch.answered[0]) if batch.answered else _NO_REPLY),
+        *(_astuple(batch.outbox[0]) if batch.outbox else _NO_EFFECT),
+    ]
+
+
+def _core_columns(batch: Batch) -> list[list[Any]]:
+    """$4 to $38 of the others."""
+    return [
+        *rows.columns(map(_astuple, batch.alarms), 13),
+        *rows.columns(map(_astuple, batch.events), 10),
+        *rows.columns(map(_astuple, batch.answered), 4),
+        *rows.columns(map(_astuple, batch.outbox), 8),
     ]
 
 
@@ -341,10 +361,10 @@ def _rare_columns(batch: Batch) -> list[list[Any]]:
     """$39 to $51."""
     kept, forgotten = rows.last_facts(batch.facts)
     return [
-        *rows.columns(map(msgspec.structs.astuple, kept), 4),
+        *rows.columns(map(_astuple, kept), 4),
         *rows.columns(((fact.scope, fact.key) for fact in forgotten), 2),
         *rows.columns(dict(batch.rosters).items(), 2),
-        *rows.columns(map(msgspec.structs.astuple, batch.quarantined), 5),
+        *rows.columns(map(_astuple, batch.quarantined), 5),
     ]
 
 

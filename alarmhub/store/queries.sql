@@ -33,8 +33,40 @@ WITH fence AS MATERIALIZED (
         $37::bigint[], $38::integer[]) u
 )
 -- write --
--- Nearly every batch: alarms, their log, replies to remember, effects to carry out.
+-- Alarms, their log, replies to remember, effects to carry out.
 -- :include write_core
+SELECT count(*) FROM fence;
+
+-- write_one --
+-- The same for one alarm with one event and at most one reply and one effect, which most batches are: plain
+-- values cost hub and server a quarter less than arrays of one.
+WITH fence AS MATERIALIZED (
+    SELECT renewed_at FROM lease WHERE shard = $1 AND epoch = $2 FOR KEY SHARE
+), fresh AS (
+    INSERT INTO batch (id, written_at) SELECT $3::text, renewed_at FROM fence
+    ON CONFLICT (id) DO NOTHING RETURNING 1
+), alarms AS (
+    INSERT INTO alarm (id, source, key, kind, priority, place, unit, phase, version, raised_at, at, due, body)
+    SELECT $4::text, $5::text, $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::bigint,
+        $13::bigint, $14::bigint, $15::bigint, $16::json FROM fresh
+    ON CONFLICT (id) DO UPDATE SET
+        source = excluded.source, key = excluded.key, kind = excluded.kind, priority = excluded.priority,
+        place = excluded.place, unit = excluded.unit, phase = excluded.phase, version = excluded.version,
+        raised_at = excluded.raised_at, at = excluded.at, due = excluded.due, body = excluded.body
+    WHERE alarm.version < excluded.version
+), events AS (
+    INSERT INTO event (id, alarm, version, at, received_at, type, body, reasons, phase, roster, position)
+    SELECT $17::text, $18::text, $19::bigint, $20::bigint, $21::bigint, $22::text, $23::json, $24::json,
+        $25::text, $26::text, 1 FROM fresh
+), answers AS (
+    INSERT INTO answered (scope, id, at, answer)
+    SELECT $27::text, $28::text, $29::bigint, $30::bytea FROM fresh WHERE $27::text IS NOT NULL
+    ON CONFLICT (scope, id) DO NOTHING
+), effects AS (
+    INSERT INTO outbox (id, alarm, channel, address, body, created_at, give_up_at, attempt)
+    SELECT $31::text, $32::text, $33::text, $34::text, $35::json, $36::bigint, $37::bigint, $38::integer
+    FROM fresh WHERE $31::text IS NOT NULL
+)
 SELECT count(*) FROM fence;
 
 -- write_rare --
