@@ -68,7 +68,7 @@ class App:
     async def start(self) -> None:
         """Database, lease, state, doors. Raises StartFailed; what was started is undone then."""
         _log.info(Line.HUB_STARTING, shard=self.settings.hub.shard)
-        self.crew = Crew("hub")
+        self.crew = Crew("hub", expected=(Fenced,))
         try:
             dsn = await self._database()
             owner = self._owner()

@@ -37,10 +37,12 @@ class Crew:
     """The owner of background tasks. Make it inside a running event loop; close it when done.
 
     `fatal` is a future that gets a `TaskDied` the first time a task dies; whoever runs the hub awaits it.
+    `expected`: exceptions that are no defect (the lease went to another process); of them the owner speaks.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, expected: tuple[type[BaseException], ...] = ()) -> None:
         self.name = name
+        self._expected = expected
         self.fatal: asyncio.Future[TaskDied] = asyncio.get_running_loop().create_future()
         self._tasks: dict[asyncio.Task[Any], bool] = {}
         self._closing = False
@@ -68,7 +70,8 @@ class Crew:
             cause = f"{type(exc).__name__}: {exc}"
         else:
             cause = "it was cancelled" if task.cancelled() else "it returned"
-        _log.error(Line.TASK_DIED, exc=exc, crew=self.name, task=task.get_name(), cause=cause)
+        if not isinstance(exc, self._expected):
+            _log.error(Line.TASK_DIED, exc=exc, crew=self.name, task=task.get_name(), cause=cause)
         if not self.fatal.done():
             self.fatal.set_result(TaskDied(task.get_name(), cause, exc))
 

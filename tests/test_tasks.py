@@ -171,3 +171,20 @@ async def test_the_loop_is_watched(crew: Crew) -> None:
     await until(lambda: len(lags) >= 3, "three measurements")
 
     assert all(0 <= lag < 5 for lag in lags)
+
+
+async def test_an_expected_end_is_left_to_the_owner_to_say(log_lines: Entries) -> None:
+    """It stops the hub like any death, and there is one line about it: the owner's."""
+
+    class Fenced(Exception):
+        """The lease went to another process."""
+
+    async def works() -> None:
+        raise Fenced
+
+    crew = Crew("hub", expected=(Fenced,))
+    spawn(works(), "writer", crew)
+    died = await crew.fatal
+    assert isinstance(died.exc, Fenced)
+    assert log_lines == []
+    await crew.close()
