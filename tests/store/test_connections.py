@@ -1,11 +1,16 @@
+# ruff: noqa: ASYNC221, ASYNC240  files are copied before anything runs
 """Finding the host that takes writes, and saying in one word what went wrong."""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
+import subprocess
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -13,6 +18,7 @@ import pytest
 
 from alarmhub.ports import StoreUnavailable, Unstorable
 from alarmhub.store.connections import connect, hosts, translated
+from alarmhub.store.embedded import EmbeddedServer
 
 
 @pytest.mark.parametrize(
@@ -161,3 +167,27 @@ def test_a_translated_error_shows_no_values() -> None:
         raise quoting
 
     assert str(shown.value) == "DataError: invalid input for query argument $5"
+
+
+async def test_a_standby_is_passed_by() -> None:
+    """It answers, and would refuse the first alarm; the host behind it takes writes."""
+    folder = Path(tempfile.mkdtemp(prefix="alarmhub-test-", dir="/tmp"))
+    folder.chmod(0o711)
+    primary, standby = EmbeddedServer(folder / "primary"), EmbeddedServer(folder / "standby")
+    try:
+        await primary.start()
+        await primary.stop()
+        subprocess.run(["cp", "-a", folder / "primary", folder / "standby"], check=True)
+        (folder / "standby" / "postgres" / "standby.signal").touch()
+        there, here = await primary.start(), await standby.start()
+        with pytest.raises(StoreUnavailable, match="standby"):
+            await connect(here)
+
+        connection = await connect(f"{here},{there.partition('?host=')[2]}")
+
+        assert await connection.fetchval("SHOW data_directory") == str(folder / "primary" / "postgres")
+        await connection.close()
+    finally:
+        await primary.stop()
+        await standby.stop()
+        shutil.rmtree(folder)
