@@ -25,6 +25,7 @@ LEASE_MS = 30_000
 SEND_WITHIN_S = 20.0
 RETRY_MS = (500, 1_000, 2_000, 5_000, 10_000)
 CLAIM_AT_ONCE = 200
+NO_CHANNEL = "no channel"
 LOOK_EVERY_S = 5.0
 """Rows are announced when they are committed; this finds what a crash left behind."""
 
@@ -99,49 +100,61 @@ class Outbox:
         line = self._lines[address]
         try:
             while line:
-                await self._send(line[0])
-                line.popleft()
+                row = line[0]
+                cause = await self._send(row)
+                again_at = self._again_at(row, cause)
+                if again_at is None:
+                    line.popleft()
+                    await self._settle([row.id], [])
+                else:
+                    # Nothing overtakes it: those behind it wait as long.
+                    waiting = [(one.id, again_at) for one in line]
+                    line.clear()
+                    await self._settle([], waiting)
+                    delay_s = (again_at - self._clock.now()) / 1000
+                    asyncio.get_running_loop().call_later(delay_s, self.announce)
         finally:
             del self._lines[address]
             # The store hands out one order per address: what came meanwhile can be claimed only now.
             self.announce()
 
-    async def _send(self, row: OutboxRow) -> None:
+    async def _send(self, row: OutboxRow) -> str:
+        """Why it was not taken, "" when it was."""
         courier = self._couriers.get(row.channel)
-        cause = ""
         if courier is None:
-            cause = "no channel"
-        else:
-            try:
-                async with asyncio.timeout(SEND_WITHIN_S):
-                    await courier(row)
-            except (DeliveryFailed, TimeoutError) as exc:
-                cause = str(exc) or type(exc).__name__
-        await self._settle(row, cause, hopeless=courier is None)
+            return NO_CHANNEL
+        if self._clock.now() >= row.give_up_at:
+            return "too late"
+        try:
+            async with asyncio.timeout(SEND_WITHIN_S):
+                await courier(row)
+        except (DeliveryFailed, TimeoutError) as exc:
+            return str(exc) or type(exc).__name__
+        except Exception as exc:  # noqa: BLE001  a courier's defect costs its effect, not the hub
+            return f"{type(exc).__name__}: {exc}"
+        return ""
 
-    async def _settle(self, row: OutboxRow, cause: str, *, hopeless: bool) -> None:
-        now = self._clock.now()
-        again_at = now + RETRY_MS[min(row.attempt, len(RETRY_MS) - 1)]
-        sent: list[str] = [row.id]
-        again: list[tuple[str, int]] = []
-        outcome = "sent"
-        if cause and (hopeless or again_at >= row.give_up_at):
+    def _again_at(self, row: OutboxRow, cause: str) -> int | None:
+        """When it is tried again; None: it is sent, or given up."""
+        again_at = self._clock.now() + RETRY_MS[min(max(row.attempt, 1), len(RETRY_MS)) - 1]
+        if not cause:
+            outcome = "sent"
+            _log.debug(Line.EFFECT_SENT, channel=row.channel, alarm=row.alarm)
+        elif cause == NO_CHANNEL or again_at >= row.give_up_at:
             outcome = "given_up"
             _log.warning(Line.EFFECT_GIVEN_UP, channel=row.channel, alarm=row.alarm, cause=cause)
-        elif cause:
-            outcome, sent, again = "retried", [], [(row.id, again_at)]
-            _log.info(Line.EFFECT_RETRIED, channel=row.channel, alarm=row.alarm, cause=cause)
         else:
-            _log.debug(Line.EFFECT_SENT, channel=row.channel, alarm=row.alarm)
+            outcome = "retried"
+            _log.info(Line.EFFECT_RETRIED, channel=row.channel, alarm=row.alarm, cause=cause)
         self._metrics.effects.labels(row.channel, outcome).inc()
+        return again_at if outcome == "retried" else None
+
+    async def _settle(self, done: list[str], again: list[tuple[str, int]]) -> None:
         epoch = self._epoch()
         try:
-            await self._store.settle(epoch, sent, again)
+            await self._store.settle(epoch, done, again)
         except StoreUnavailable:
             return  # its lease runs out and it is sent again: at least once, never lost
         except Fenced:
             if self._holds(epoch):
                 raise
-            return
-        if again:
-            asyncio.get_running_loop().call_later((again_at - now) / 1000, self.announce)
