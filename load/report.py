@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ from rich.table import Table
 from load.bench import FLOOR, HUB
 from load.histograms import merged
 from load.rates import Rate
+
+# pygal leaves an import hook of the old protocol behind, of which Python warns at every later import; it
+# serves plugins only, and there are none.
+sys.meta_path[:] = [hook for hook in sys.meta_path if type(hook).__module__ != "pygal"]
 
 REPORT, RUNS, PICTURE = "report.json", "runs.json", "percentiles.svg"
 
