@@ -42,20 +42,9 @@ class Server:
             await connection.close()
         return self._embedded.dsn_of(name)
 
-    def processes(self) -> list[int]:
-        """The first process and all it forked: each works in the cluster's folder."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            try:
-                if entry.name.isdigit() and os.readlink(entry / "cwd") == str(self._cluster):
-                    found.append(int(entry.name))
-            except OSError:
-                continue
-        return found
-
     def signal(self, number: signal.Signals) -> None:
         """To all its processes."""
-        for pid in self.processes():
+        for pid in processes_in(self._cluster):
             os.kill(pid, number)
 
     async def freeze(self) -> None:
@@ -100,6 +89,18 @@ async def house(server: Server) -> AsyncIterator[House]:
     """A house on a new database of this server."""
     async with House(await server.fresh()) as one:
         yield one
+
+
+def processes_in(cluster: Path) -> list[int]:
+    """A server's first process and all it forked: each works in the cluster's folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and os.readlink(entry / "cwd") == str(cluster):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
 
 
 class Presser:
@@ -236,3 +237,39 @@ async def test_a_database_that_is_killed_and_recovers(house: House, server: Serv
     print(f"serving again {took_s:.2f} s after a killed database was started")
     assert took_s <= 3.0
     assert await hub.stop() == 0
+
+
+@pytest.mark.parametrize("whom", ["first process", "all of them"])
+async def test_the_hubs_own_database_is_started_again_when_it_is_killed(whom: str) -> None:
+    """Nobody else would: the hub looks after its embedded PostgreSQL, and takes it along when it stops."""
+    folder = Path(tempfile.mkdtemp(prefix="alarmhub-acceptance-own-", dir="/tmp"))
+    ours = EmbeddedServer(folder)
+    try:
+        await ours.start()
+        async with House(ours.dsn) as house:
+            hub = house.hub(DATABASE__DATA_DIR=folder, own_database=True)
+            await hub.start()
+            await ours.stop()  # the hub alone uses it now
+            assert processes_in(folder / "postgres")
+            before = (await hub.press("before", 0, id="before")).body["alarm"]
+
+            async with hub.phone(0) as phone:
+                await phone.wait_alarm(5, id=before, rings=True)
+                first = int((folder / "postgres" / "postmaster.pid").read_text().split()[0])
+                for pid in [first] if whom == "first process" else processes_in(folder / "postgres"):
+                    os.kill(pid, signal.SIGKILL)
+                killed_at = time.monotonic()
+                await until(lambda: not phone.storing, "the phone hears of it")
+                await until(lambda: phone.storing, "the database is back", within_s=20)
+                took_s = time.monotonic() - killed_at
+                assert phone.closed is None
+                assert (await phone.accept(before)).ok
+            assert (await hub.press("before", 0, id="before")).body["alarm"] == before
+            print(f"own database killed ({whom}): storing again after {took_s:.1f} s")
+            assert took_s <= 10
+            assert await hub.stop() == 0
+            assert processes_in(folder / "postgres") == []
+    finally:
+        for pid in processes_in(folder / "postgres"):
+            os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(folder, ignore_errors=True)

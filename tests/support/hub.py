@@ -278,9 +278,10 @@ class House:
         finally:
             await store.close()
 
-    def hub(self, name: str = "hub", **settings: object) -> Hub:
-        """A hub of this house, not started."""
-        hub = Hub(self, name, self.dsn, **settings)
+    def hub(self, name: str = "hub", *, own_database: bool = False, **settings: object) -> Hub:
+        """A hub of this house, not started. `own_database`: it is told no DSN and runs the server below its
+        `DATABASE__DATA_DIR` itself."""
+        hub = Hub(self, name, None if own_database else self.dsn, **settings)
         self.hubs.append(hub)
         return hub
 
