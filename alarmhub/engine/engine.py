@@ -139,8 +139,7 @@ class Engine:
         for reply in reversed(loaded.answered):  # the oldest is forgotten first
             self.state.remember(reply.scope, reply.id, reply.answer)
         self.state.replies_complete = loaded.answered_complete
-        for ended in sorted(loaded.ended_recently, key=lambda a: a.at):
-            self.state.remember_end(ended)
+        self.state.remember_ended(loaded.ended_recently)
         for alarm in loaded.alarms:
             self.state.put(alarm)
             self._deadlines.note(alarm)

@@ -232,13 +232,10 @@ class Folder:
 
     def _presence(self, folded: Folded, signal: Signal, at: int, world: World) -> None:
         room = room_of(signal.place, world)
-        key = (signal.source, room)
         since = at if signal.present else None
-        if signal.present and self._state.presence.get(key) is not None:
-            return
-        folded.overlay.presence[key] = since
-        body = None if since is None else _encode(since)
-        folded.facts.append(FactRow("presence", f"{signal.source}|{room}", at, body))
+        if folded.overlay.present(signal.source, room, since):
+            body = None if since is None else _encode(since)
+            folded.facts.append(FactRow("presence", f"{signal.source}|{room}", at, body))
 
     def _open(self, folded: Folded, event: Raised, at: int, world: World, now: int, depth: int) -> Alarm:
         decision = decide(None, event, world, now)

@@ -19,11 +19,13 @@ from alarmhub.core.kinds import AGAIN_WITHIN_S, KIND_URGENCY, PRIORITY_RANK, Kin
 HOUR_MS = 3_600_000
 REPLIES_KEPT = 100_000
 """Replies held in memory; older ones (up to 24 h) are asked of the store."""
+STARTS_KEPT = 64
+"""Starts of one place and kind that are counted; six in an hour are already news."""
 PRESENT_KINDS = frozenset({Kind.PATIENT_CALL, Kind.TOILET_CALL})
 
 
 class History(Struct):
-    """What happened lately at one place with one kind."""
+    """What happened lately at one place with one kind. `again`: how many calls the last series has."""
 
     starts: deque[int]
     last_ended_at: int | None = None
@@ -78,25 +80,17 @@ class State:
 
     def around(self, place: str, room: str, kind: Kind, source: str, now: int) -> Around:
         """Presence and history for a signal at a place."""
+        since, inside = self.presence.get((source, room)), _inside(self.in_room(room))
         history = self._history.get((place, kind)) if place else None
-        inside = tuple(
-            a.staff
-            for alarm in self.in_room(room)
-            if alarm.kind in PRESENT_KINDS
-            for a in alarm.acceptances
-            if a.arrived_at is not None
-        )
-        since = self.presence.get((source, room))
         if history is None:
             return Around(presence_since=since, inside=inside)
-        _forget_old(history, now)
         return Around(
             presence_since=since,
             inside=inside,
             last_ended_at=history.last_ended_at,
             last_attended=history.last_attended,
-            starts_last_hour=len(history.starts),
-            again=history.again,
+            starts_last_hour=sum(start > now - HOUR_MS for start in history.starts),
+            again=history.again if _soon(history.last_ended_at, now) else 0,
         )
 
     def put(self, alarm: Alarm) -> None:
@@ -104,9 +98,11 @@ class State:
         before = self.alarms.get(alarm.id)
         if before is not None:
             self._unindex(before, alarm)
+        else:
+            self._note_start(alarm)
         if not alarm.open:
             self.alarms.pop(alarm.id, None)
-            self.remember_end(alarm)
+            self._note_end(alarm)
             return
         self.alarms[alarm.id] = alarm
         if before is None:
@@ -122,7 +118,6 @@ class State:
         self._sources.setdefault(alarm.source, set()).add(alarm.id)
         if alarm.drill:
             self.drills.add(alarm.id)
-        self._note_start(alarm)
 
     def _unindex(self, before: Alarm, after: Alarm) -> None:
         still = set(concerned(after))
@@ -139,25 +134,31 @@ class State:
         _discard(self._sources, before.source, before.id)
         self.drills.discard(before.id)
 
+    def remember_ended(self, alarms: Iterable[Alarm]) -> None:
+        """What a start finds of the last hour: who attended, when, and how often it rang matters to the
+        next call there."""
+        ended = sorted(alarms, key=lambda a: a.raised_at)
+        for alarm in ended:
+            self._note_start(alarm)
+        for alarm in sorted(ended, key=lambda a: a.at):
+            self._note_end(alarm)
+
     def _note_start(self, alarm: Alarm) -> None:
         if not alarm.place:
             return
-        history = self._history.setdefault((alarm.place, alarm.kind), History(deque(maxlen=64)))
-        ended = history.last_ended_at
-        series = ended is not None and alarm.raised_at - ended <= AGAIN_WITHIN_S * 1000
-        history.again = history.again + 1 if series or not history.starts else 1
+        history = self._history_of(alarm)
+        if not history.starts or alarm.raised_at >= max(history.starts):
+            history.again = alarm.again + 1
         history.starts.append(alarm.raised_at)
 
-    def remember_end(self, alarm: Alarm) -> None:
-        """An alarm ended: who attended it, and when, matters to the next call there."""
-        if not alarm.place:
-            return
-        history = self._history.setdefault((alarm.place, alarm.kind), History(deque(maxlen=64)))
-        if not history.starts:
-            history.starts.append(alarm.raised_at)
-            history.again = max(1, alarm.again + 1)
-        history.last_ended_at = alarm.at
-        history.last_attended = alarm.last_attended
+    def _note_end(self, alarm: Alarm) -> None:
+        if alarm.place:
+            history = self._history_of(alarm)
+            history.last_ended_at = alarm.at
+            history.last_attended = alarm.last_attended
+
+    def _history_of(self, alarm: Alarm) -> History:
+        return self._history.setdefault((alarm.place, alarm.kind), History(deque(maxlen=STARTS_KEPT)))
 
     def forget(self, now: int) -> None:
         """Drop history nobody will ask for again."""
@@ -184,9 +185,20 @@ def _discard(index: dict[str, set[str]], key: str, id: str) -> None:
             del index[key]
 
 
-def _forget_old(history: History, now: int) -> None:
-    while history.starts and history.starts[0] <= now - HOUR_MS:
-        history.starts.popleft()
+def _inside(alarms: Iterable[Alarm]) -> tuple[str, ...]:
+    """Who has arrived at one of these, for what they are not asked to come to."""
+    return tuple(
+        a.staff
+        for alarm in alarms
+        if alarm.kind in PRESENT_KINDS
+        for a in alarm.acceptances
+        if a.arrived_at is not None
+    )
+
+
+def _soon(ended_at: int | None, now: int) -> bool:
+    """A call now would be one of the same series."""
+    return ended_at is not None and now - ended_at <= AGAIN_WITHIN_S * 1000
 
 
 def _stale(history: History, now: int) -> bool:
@@ -221,6 +233,8 @@ class Overlay:
         self.changed: dict[str, Alarm] = {}
         self._new_keys: dict[tuple[str, str], str] = {}
         self._new_rooms: dict[str, list[str]] = {}
+        self._began: dict[tuple[str, str], int] = {}  # (place, kind) → starts
+        self._ended: dict[tuple[str, str], Alarm] = {}  # (place, kind) → the last that ended
         self.replies: dict[tuple[str, str], bytes] = {}
         self.presence: dict[tuple[str, str], int | None] = {}
         self.availability: dict[str, str] = {}
@@ -237,6 +251,9 @@ class Overlay:
             for room in {alarm.place, alarm.room}:
                 if room:
                     self._new_rooms.setdefault(room, []).append(alarm.id)
+            self._began[alarm.place, alarm.kind] = self._began.get((alarm.place, alarm.kind), 0) + 1
+        if not alarm.open:
+            self._ended[alarm.place, alarm.kind] = alarm
         self.changed[alarm.id] = alarm
 
     def by_key(self, source: str, key: str) -> Alarm | None:
@@ -265,18 +282,29 @@ class Overlay:
         return [a for a in drills if a.open]
 
     def around(self, place: str, room: str, kind: Kind, source: str, now: int) -> Around:
-        """As the state says, with this batch's presence."""
+        """As the state says, with what the batch has decided."""
         around = self._base.around(place, room, kind, source, now)
-        if (source, room) in self.presence:
-            return Around(
-                self.presence[source, room],
-                around.inside,
-                around.last_ended_at,
-                around.last_attended,
-                around.starts_last_hour,
-                around.again,
-            )
-        return around
+        ended = self._ended.get((place, kind)) if place else None
+        return Around(
+            presence_since=self.presence_since(source, room),
+            inside=_inside(self.in_room(room)),
+            last_ended_at=around.last_ended_at if ended is None else ended.at,
+            last_attended=around.last_attended if ended is None else ended.last_attended,
+            starts_last_hour=around.starts_last_hour + (self._began.get((place, kind), 0) if place else 0),
+            again=around.again if ended is None else (ended.again + 1 if _soon(ended.at, now) else 0),
+        )
+
+    def presence_since(self, source: str, room: str) -> int | None:
+        """Since when somebody is there, by this source's word."""
+        key = (source, room)
+        return self.presence[key] if key in self.presence else self._base.presence.get(key)
+
+    def present(self, source: str, room: str, since: int | None) -> bool:
+        """Presence began, or ended (None); False: it is known already, and began when it was said first."""
+        if (since is None) is (self.presence_since(source, room) is None):
+            return False
+        self.presence[source, room] = since
+        return True
 
     def reply(self, scope: str, id: str) -> bytes | None:
         """A reply remembered before or given within this batch."""

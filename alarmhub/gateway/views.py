@@ -151,7 +151,7 @@ def _why(alarm: Alarm, told: Told | None, site: Site) -> tuple[Why, ...]:
         reasons.append(Why("last_resort", flag_label(Flag.LAST_RESORT, language)))
     if alarm.again:
         text = "ringer igen, gång {}" if language == "sv" else "rings again, time {}"
-        reasons.append(Why("again", text.format(alarm.again)))
+        reasons.append(Why("again", text.format(alarm.again + 1)))
     return tuple(reasons)
 
 
