@@ -17,6 +17,7 @@ from alarmhub.core.alarm import Alarm, Phase
 from alarmhub.ports import AnsweredRow, Batch, StoreUnavailable, Token
 from alarmhub.store.connections import WrongServer
 from alarmhub.store.postgres import PostgresStore
+from alarmhub.store.queries import QUERIES
 from alarmhub.tasks import Crew, spawn
 from tests.support.stored import HOUR, NOW, alarm, alarm_row, batch, effect_row, event_row, raised
 from tests.support.waiting import until
@@ -178,6 +179,17 @@ async def test_acquiring_has_a_deadline(store: PostgresStore, psql: Any) -> None
     assert again is not None
     await until(_waiting(psql, 0), "the attempt given up to end")
     await store.write(again.epoch, raised(alarm("a")))
+
+
+async def test_an_attempt_given_up_takes_nothing_from_the_next(store: PostgresStore, psql: Any) -> None:
+    """Its statement may run after all, when the server wakes up: it no longer finds the epoch it saw."""
+    seen = await store.acquire("first", 60_000)
+    held = await store.acquire("first", 60_000)
+    assert seen is not None and held is not None
+
+    assert await psql.fetchrow(QUERIES["acquire"], "main", "first", 60_000, seen.epoch) is None
+
+    await store.write(held.epoch, raised(alarm("a")))
 
 
 async def test_a_batch_that_arrives_late_is_fenced(store: PostgresStore, psql: Any) -> None:
