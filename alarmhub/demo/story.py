@@ -20,7 +20,7 @@ from alarmhub.core.alarm import Alarm
 from alarmhub.core.reasons import Reason
 from alarmhub.core.site import Site
 from alarmhub.core.wording import phase_label, plain, type_label
-from alarmhub.demo.stage import NotInTime, Stage, until
+from alarmhub.demo.stage import WITHIN_S, NotInTime, Stage, until
 from alarmhub.ports import TimelineEntry
 
 NARROWEST = 118
@@ -38,16 +38,16 @@ class Expectation(msgspec.Struct):
 
 
 class Scene:
-    """One scene while it is played: the stage, and what is expected of it."""
+    """One scene while it is played, and what was expected of it."""
 
-    def __init__(self, title: str, stage: Stage) -> None:
-        self.title, self.stage = title, stage
+    def __init__(self, title: str, *, within_s: float = WITHIN_S) -> None:
+        self.title, self._within_s = title, within_s
         self.expectations: list[Expectation] = []
 
     async def expect(self, text: str, seen: Callable[[], object], detail: Callable[[], str] = str) -> None:
         """`seen()` becomes true in time."""
         try:
-            await until(seen, text)
+            await until(seen, text, self._within_s)
         except NotInTime as missed:
             self.note(text, False, detail() or str(missed))
         else:
@@ -80,7 +80,7 @@ def instant(text: str, zone: str) -> int:
 
 async def play(part: Part, stage: Stage) -> Scene:
     """Play one scene. What breaks it off is a failed expectation, never an exception."""
-    scene = Scene(part.title, stage)
+    scene = Scene(part.title)
     try:
         await stage.clock_to(instant(part.begins, stage.site.zone))
         await part.play(scene, stage)

@@ -83,7 +83,7 @@ class Wards:
         beds = [p for p in site.places.values() if p.point == "bed"]
         self._places = {
             "bed": beds,
-            "wc": [p for p in site.places.values() if p.point == "wc" and p.room],
+            "wc": [p for p in site.places.values() if p.path.endswith("/wc")],
             "door": [p for p in site.places.values() if p.path.endswith("/entre")],
         }
 

@@ -1,0 +1,225 @@
+"""Each line of the doctor: what it looks at, and when it is no longer content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from alarmhub import doctor
+from alarmhub.core.kinds import Kind, Priority
+from alarmhub.core.roster import roster_at
+from alarmhub.core.site import Sample
+from alarmhub.demo.ground import demo_site
+from alarmhub.demo.story import instant
+from alarmhub.doctor import Finding, Hub, Level, Stored
+from alarmhub.metrics import Metrics
+from alarmhub.secret import Secret
+from alarmhub.settings import DatabaseSettings, Settings
+from alarmhub.store.condition import Condition
+from tests.support.theatre import stage
+from tests.support.waiting import until
+
+SITE = demo_site()
+TUESDAY = instant("2026-11-24 10:00", SITE.zone)
+ROSTER = roster_at(SITE, TUESDAY, {})
+CONDITION = Condition("18.4", TUESDAY, "hub-1", 7, 1_200, 0, 0, {}, {})
+STORED = Stored(CONDITION, 3)
+GOOD = Hub("http://h", True, "", {("alarmhub_storing", ""): 1.0})
+
+
+def line(found: Iterable[Finding], what: str) -> Finding:
+    """The one about this."""
+    [one] = [finding for finding in found if finding.what == what]
+    return one
+
+
+@pytest.mark.parametrize(
+    ("free_mb", "level"),
+    [(199, Level.FAIL), (200, Level.WARN), (1_999, Level.WARN), (2_000, Level.OK)],
+)
+def test_disk(free_mb: int, level: Level) -> None:
+    """A full disk stops the storing of alarms."""
+    assert doctor.disk(free_mb * doctor.MB, "/x").level is level
+
+
+def test_a_database_in_step_and_with_nothing_set_aside_is_well() -> None:
+    """Four lines, all ok."""
+    assert {finding.level for finding in doctor.database(STORED)} == {Level.OK}
+
+
+def test_clock_quarantine_and_outbox_are_warned_of() -> None:
+    """Alarms ring, but somebody should look."""
+    found = list(doctor.database(Stored(replace(CONDITION, quarantined=2, unsent=50), -1_001)))
+
+    assert [line(found, what).level for what in ("clock", "quarantine", "outbox")] == [Level.WARN] * 3
+
+
+def test_a_ready_hub_that_holds_the_lease_is_well() -> None:
+    """Lease, hub, storing."""
+    assert {finding.level for finding in doctor.hub(GOOD, STORED)} == {Level.OK}
+
+
+@pytest.mark.parametrize(
+    ("seen", "stored", "what"),
+    [
+        (Hub("http://h", False), STORED, "hub"),
+        (replace(GOOD, ready="the database does not take writes"), STORED, "hub"),
+        (replace(GOOD, figures={("alarmhub_storing", ""): 0.0}), STORED, "storing"),
+        (GOOD, Stored(replace(CONDITION, lease_left_ms=-5), 0), "lease"),
+    ],
+)
+def test_a_hub_that_does_not_serve_has_failed(seen: Hub, stored: Stored, what: str) -> None:
+    """Nobody there, not ready, not storing, no lease."""
+    assert line(doctor.hub(seen, stored), what).level is Level.FAIL
+
+
+def test_without_a_site_nothing_rings() -> None:
+    """It says what to do."""
+    assert list(doctor.site(None, None, TUESDAY)) == [
+        Finding(Level.FAIL, "site", "no site is loaded: alarmhub site load FILE")
+    ]
+
+
+def test_the_demo_site_is_well_but_for_its_marked_gap() -> None:
+    """Bed 11/2 of 204 has no care team on purpose."""
+    found = list(doctor.site(SITE, ROSTER, TUESDAY))
+
+    assert {f.what for f in found if f.level is not Level.OK} == {"care teams"}
+    assert "204 (1)" in line(found, "care teams").text
+
+
+def test_a_sample_that_no_longer_maps_has_failed() -> None:
+    """The hub would ring at the wrong place."""
+    wrong = Sample("2010", "201 Sal 12 Plats 2", "fjallmark/201/1/1", Kind.PATIENT_CALL, Priority.LOW)
+    plant = replace(SITE.sources["plant-201"], samples=(wrong,))
+    broken = replace(SITE, sources={**SITE.sources, "plant-201": plant})
+
+    found = line(doctor.site(broken, ROSTER, TUESDAY), "samples")
+
+    assert found.level is Level.FAIL and "plant-201" in found.text
+
+
+def test_gaps_of_the_roster_are_warned_of() -> None:
+    """A ward nobody staffs or covers, a team role nobody has; a unit without last resort has failed."""
+    nobody = replace(
+        SITE, duties=(), covers=(), units={**SITE.units, "201": replace(SITE.units["201"], last_resort=())}
+    )
+
+    found = list(doctor.site(nobody, roster_at(nobody, TUESDAY, {}), TUESDAY))
+
+    assert line(found, "duty").level is Level.WARN and "more" in line(found, "duty").text
+    assert line(found, "teams").level is Level.WARN
+    assert line(found, "last resort") == Finding(Level.FAIL, "last resort", "none for 201")
+
+
+def test_sources_by_link_secret_and_last_alarm() -> None:
+    """A line that is up, one that is down, one that nobody listens for; an HTTP source without a secret."""
+    stored = Stored(replace(CONDITION, newest={"plant-201": TUESDAY - 180_000}), 0)
+    seen = replace(GOOD, figures={("alarmhub_source_up", "plant-201"): 1.0})
+
+    found = list(doctor.sources(SITE, stored, seen, {"plant-201"}, TUESDAY))
+
+    assert line(found, "source plant-201") == Finding(
+        Level.OK, "source plant-201", "link up; last alarm 3 min ago"
+    )
+    assert line(found, "source plant-301").level is Level.WARN
+    assert line(found, "source http-plant").text.startswith("has no secret")
+    down = replace(seen, figures={("alarmhub_source_up", "plant-201"): 0.0})
+    assert line(doctor.sources(SITE, stored, down, set(), TUESDAY), "source plant-201").level is Level.FAIL
+    held = Stored(replace(CONDITION, secrets={("source", "http-plant"): 1}), 0)
+    assert line(doctor.sources(SITE, held, seen, set(), TUESDAY), "source http-plant").level is Level.OK
+
+
+def test_what_was_turned_away_is_counted() -> None:
+    """By door and reason."""
+    seen = replace(GOOD, figures={("alarmhub_refusals_total", "espa bcc"): 4.0})
+
+    found = line(doctor.sources(SITE, STORED, seen, set(), TUESDAY), "refused")
+
+    assert found == Finding(Level.WARN, "refused", "since the hub's start: 4 × espa bcc")
+
+
+def test_phones_fewer_than_people_on_duty_are_warned_of() -> None:
+    """And people on duty who could not sign in."""
+    few = replace(GOOD, figures={("alarmhub_phones", "live"): 3.0, ("alarmhub_phones", "recent"): 1.0})
+    found = list(doctor.phones(SITE, ROSTER, STORED, few))
+
+    assert line(found, "phones").level is Level.WARN
+    assert "3 live, 1 recent" in line(found, "phones").text
+    assert line(found, "secrets").level is Level.WARN
+    held = {("phone", staff): 1 for staff in ROSTER.by_staff}
+    well = list(
+        doctor.phones(
+            SITE,
+            ROSTER,
+            Stored(replace(CONDITION, secrets=held), 0),
+            replace(GOOD, figures={("alarmhub_phones", "live"): float(len(ROSTER.by_staff))}),
+        )
+    )
+    assert {finding.level for finding in well} == {Level.OK}
+
+
+def test_figures_are_read_from_the_hubs_own_text() -> None:
+    """Gauges and counters with their labels."""
+    metrics = Metrics()
+    metrics.storing.set(1)
+    metrics.source_up.labels("plant-201").set(1)
+    metrics.refusals.labels("espa", "bcc").inc(2)
+
+    figures = doctor.figures_in(metrics.render().decode())
+
+    assert figures["alarmhub_storing", ""] == 1
+    assert figures["alarmhub_source_up", "plant-201"] == 1
+    assert figures["alarmhub_refusals_total", "espa bcc"] == 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s ago"), (59, "59 s ago"), (60, "1 min ago"), (7_200, "2 h ago"), (90_000, "1 d ago")],
+)
+def test_how_long_ago(seconds: int, words: str) -> None:
+    """In the largest fitting unit."""
+    assert doctor.ago(seconds) == words
+
+
+async def test_a_hub_at_work_is_found_well(database_dsn: str) -> None:
+    """Everything is looked at, from the secret's mode to the phones; nothing has failed."""
+    async with stage(database_dsn) as ready:
+        api = replace(ready.settings.api, port=ready.app.api.port)
+        await ready.calls(ready.medicine, "2010", "201 Sal 12 Plats 2")
+
+        async def counted() -> bool:
+            return ("alarmhub_phones", "live") in (await doctor.look_at_hub(api.url())).figures
+
+        await until(counted, "the phones are counted")
+        found = await doctor.examined(replace(ready.settings, api=api))
+
+    assert [finding for finding in found if finding.level is Level.FAIL] == []
+    assert line(found, "hub").level is Level.OK
+    assert line(found, "lease").level is Level.OK
+    assert line(found, "phones").text.startswith("125 live")
+
+
+async def test_without_a_database_the_doctor_says_so_and_ends(tmp_path: Path) -> None:
+    """No exception, a failed line."""
+    settings = Settings(
+        database=DatabaseSettings(dsn=Secret("postgresql://x@127.0.0.1:1/x"), data_dir=str(tmp_path / "none"))
+    )
+    found = await doctor.examined(replace(settings, api=replace(settings.api, port=9)))
+
+    assert line(found, "database").level is Level.FAIL
+    assert line(found, "hub").level is Level.FAIL
+    assert line(found, "local secret").level is Level.WARN
+
+
+def test_a_secret_that_others_can_read_has_failed(tmp_path: Path) -> None:
+    """Whoever has it can press."""
+    secret = tmp_path / "press.secret"
+    secret.write_text("x")
+    secret.chmod(0o644)
+    assert doctor._secret(tmp_path).level is Level.FAIL
+    secret.chmod(0o600)
+    assert doctor._secret(tmp_path).level is Level.OK
