@@ -1,7 +1,8 @@
 """Which alarm is due next: a heap over the committed alarms, rebuilt from rows at the start.
 
-A deadline is data in the alarm; this is only the index. Entries are never removed, stale ones are
-recognised when they come up. It refuses to know the time: the caller says what is due.
+A deadline is data in the alarm; this is only the index. Entries are not removed, stale ones are
+recognised when they come up, or swept out when they are many. It refuses to know the time: the caller says
+what is due.
 """
 
 from __future__ import annotations
@@ -9,6 +10,10 @@ from __future__ import annotations
 import heapq
 
 from alarmhub.core.alarm import Alarm
+
+
+STALE_KEPT = 1_000
+"""So many stale entries may lie in the heap, beside as many as there are alarms."""
 
 
 class Deadlines:
@@ -21,6 +26,11 @@ class Deadlines:
     def __len__(self) -> int:
         return len(self._due)
 
+    @property
+    def held(self) -> int:
+        """Entries in memory, stale ones included."""
+        return len(self._heap)
+
     def note(self, alarm: Alarm) -> None:
         """The alarm's deadline may have changed."""
         due = alarm.due if alarm.open else None
@@ -29,6 +39,9 @@ class Deadlines:
         elif self._due.get(alarm.id) != due:
             self._due[alarm.id] = due
             heapq.heappush(self._heap, (due, alarm.id))
+            if len(self._heap) > STALE_KEPT + 2 * len(self._due):
+                self._heap = [(at, id) for id, at in self._due.items()]
+                heapq.heapify(self._heap)
 
     def next(self) -> int | None:
         """The earliest due time, None when no alarm waits."""
