@@ -48,9 +48,7 @@ class Line(StrEnum):
     HUB_STOPPING = "hub_stopping", "A stop was asked for; doors close, what is queued is still committed."
     HUB_STOPPED = "hub_stopped", "Everything is drained and closed."
     HUB_FAILED = "hub_failed", "The hub stops because it cannot go on; `cause` says why."
-    SETTINGS_READ = "settings_read", "Settings are valid; `file` names where they came from."
     SITE_LOADED = "site_loaded", "A new version of the site is in force."
-    SITE_REFUSED = "site_refused", "A site file was refused as a whole; nothing changed."
     UNLISTED_LINE = "unlisted_line", "Code tried to say something outside this vocabulary (`said`): a defect."
 
     # Tasks, clock, loop
@@ -67,7 +65,6 @@ class Line(StrEnum):
     DATABASE_LOST = "database_lost", "Nothing can be stored at present."
     DATABASE_BACK = "database_back", "Storing works again after `lost_ms`."
     MIGRATION_APPLIED = "migration_applied", "The schema was brought one step forward."
-    COMMIT_UNKNOWN = "commit_unknown", "The connection went during a commit; the same batch is tried again."
     EVENT_QUARANTINED = "event_quarantined", "An event could not be stored or decided and was set aside."
 
     # Alarms
@@ -91,7 +88,6 @@ class Line(StrEnum):
     SOURCE_HABIT = "source_habit", "What a source's line does where its protocol leaves room; `habit` says it."
     SOURCE_DOWN = "source_down", "A source has been silent for its whole down time."
     SOURCE_UP = "source_up", "A source that was down has been stable for its whole up time."
-    SOURCE_REFUSED = "source_refused", "Somebody who is no known source was turned away."
 
     # Phones
     PHONE_CONNECTED = "phone_connected", "A device said hello with a valid token."
@@ -106,10 +102,6 @@ class Line(StrEnum):
     # HTTP
     REQUEST_FAILED = "request_failed", "A request raised inside the hub; the caller got 500."
     REQUEST_REFUSED = "request_refused", "A request was refused; `status` and `reason` say how."
-
-    # The demo
-    DEMO_STEP = "demo_step", "The demo scenario went one step on."
-    DEMO_EXPECTATION = "demo_expectation", "An expectation of the demo held or failed."
 
 
 class Log:

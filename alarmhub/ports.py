@@ -166,8 +166,8 @@ class Store(Protocol):
     (the lease does: it must compare processes). Raises StoreUnavailable, Fenced, Unstorable as stated."""
 
     async def acquire(self, owner: str, ttl_ms: int) -> Lease | None:
-        """Take the lease if it is free, expired, or already `owner`'s: epoch + 1. None while another holds it.
-        Waits for a statement in flight under the old epoch, so that what follows reads the truth."""
+        """Take the lease if it is free, expired, or already `owner`'s: epoch + 1. None while another holds
+        it. Waits for a statement in flight under the old epoch, so that what follows reads the truth."""
         ...
 
     async def renew(self, epoch: int, ttl_ms: int) -> Lease:
@@ -197,7 +197,7 @@ class Store(Protocol):
         ...
 
     async def claim(self, epoch: int, now: int, lease_ms: int, limit: int) -> Sequence[OutboxRow]:
-        """Unsent effects whose lease is over, oldest first; the claimed are leased and their attempt counted."""
+        """Unsent effects whose lease is over, oldest first; they are leased and their attempt is counted."""
         ...
 
     async def settle(self, epoch: int, sent: Sequence[str], again: Sequence[tuple[str, int]]) -> None:

@@ -29,6 +29,7 @@ ANSWERS_WAIT_S = 0.004
 """Answers and ends too, much shorter: a person does not notice, and a press finds the database free."""
 STORE_WITHIN_MS = 2_000
 RECONNECT_EVERY_S = 0.2
+FULL_SAID_EVERY_MS = 1_000
 SWEEP_EVERY_S = 0.05
 
 _log = logs.get("writer")
@@ -63,6 +64,7 @@ class Writer:
         self._wake = asyncio.Event()
         self._waiting: list[tuple[int, int, Item]] = []  # heap by when each is refused
         self._arrivals = itertools.count()
+        self._full_said_at = 0
         self._doubt: StoreUnavailable | None = None
         self._idle = asyncio.Event()
         self._idle.set()
@@ -72,12 +74,19 @@ class Writer:
         if self.queue.full_for(item):
             if item.rank is Rank.RECEIPT:
                 return
+            self._say_full(item)
             raise NotStored("full")
         self.queue.put(item)
         if item.future is not None:
             heapq.heappush(self._waiting, (item.at + STORE_WITHIN_MS, next(self._arrivals), item))
         self._idle.clear()
         self._wake.set()
+
+    def _say_full(self, item: Item) -> None:
+        """Once a second at most: a flood must not become a flood of lines."""
+        if item.at - self._full_said_at >= FULL_SAID_EVERY_MS:
+            self._full_said_at = item.at
+            _log.warning(Line.QUEUE_FULL, waiting=len(self.queue), rank=item.rank.name.lower())
 
     def stored_rosters(self, hashes: Iterable[str]) -> None:
         """These rosters are committed and need not be written again."""

@@ -19,7 +19,7 @@ CASES = [
     ('place = "201/2/1"', 'place = "201/3/1"', SAMPLE, "place is f/201/2/1, expected f/201/3/1"),
     ('priority = "low" }', 'priority = "medium" }', SAMPLE, "priority is low, expected medium"),
     ('text = "Sal 2 plats 1"', 'text = "AKUT Sal 2 plats 1"', SAMPLE, "priority is high"),
-    ('protocol = "espa"', 'protocol = "http"\nreports = true', "source[0].reports", "cannot be told anything"),
+    ('protocol = "espa"', 'protocol = "http"\nreports = true', "source[0].reports", "told anything"),
     ('priority = "low" }', 'priority = "information" }', "source[0].samples[0].priority", "below the floor"),
 ]
 
