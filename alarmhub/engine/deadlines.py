@@ -11,7 +11,6 @@ import heapq
 
 from alarmhub.core.alarm import Alarm
 
-
 STALE_KEPT = 1_000
 """So many stale entries may lie in the heap, beside as many as there are alarms."""
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from alarmhub.clock import Clock
 from alarmhub.engine.deadlines import Deadlines
 
-SAME_S = 0.002
-"""The clock reads whole milliseconds: an instant computed twice differs by as much."""
+LOOK_EVERY_S = 0.5
+"""It never sleeps longer: the hub's clock may run 5 % fast or jump while the event loop's does not."""
 
 
 class DeadlineTimer:
@@ -22,29 +22,25 @@ class DeadlineTimer:
     def __init__(self, clock: Clock, deadlines: Deadlines, due: Callable[[int, str], None]) -> None:
         self._clock, self._deadlines, self._due = clock, deadlines, due
         self._handle: asyncio.Handle | None = None
-        self._fires_at = 0.0
+        self._armed: int | None = None
+        self._asleep = False  # it was not yet due when it was armed
 
     def arm(self) -> None:
         """The next deadline may be another one than before."""
         due = self._deadlines.next()
-        when = None if due is None else self._when(due)
-        if self._handle is not None:
-            if when is not None and abs(when - self._fires_at) < SAME_S:
-                return
-            self.stop()
-        if when is not None:
-            loop = asyncio.get_running_loop()
-            self._fires_at = when
-            self._handle = loop.call_at(max(when, loop.time()), self._fire)
+        wait_s = None if due is None else min(LOOK_EVERY_S, max(0.0, (due - self._clock.now()) / 1000))
+        if self._handle is not None and due == self._armed and (wait_s or not self._asleep):
+            return
+        self.stop()
+        if wait_s is not None:
+            self._armed, self._asleep = due, wait_s > 0
+            self._handle = asyncio.get_running_loop().call_later(wait_s, self._fire)
 
     def stop(self) -> None:
         """Wake no more until armed again."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
-
-    def _when(self, due: int) -> float:
-        return asyncio.get_running_loop().time() + (due - self._clock.now()) / 1000
 
     def _fire(self) -> None:
         self._handle = None
