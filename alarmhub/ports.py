@@ -200,6 +200,10 @@ class Store(Protocol):
         """Unsent effects whose lease is over, oldest first; they are leased and their attempt is counted."""
         ...
 
+    async def unclaim(self, epoch: int) -> None:
+        """At a start: what a process before this one had claimed can be claimed again, without waiting."""
+        ...
+
     async def settle(self, epoch: int, sent: Sequence[str], again: Sequence[tuple[str, int]]) -> None:
         """Forget what was sent or given up; free the others for another try at the given time."""
         ...

@@ -114,6 +114,7 @@ class Engine:
         """Load the committed state and take events in. Raises StoreUnavailable."""
         now = self._clock.now()
         loaded = await self._store.load(now)
+        await self._store.unclaim(lease.epoch)
         self._take_in(loaded)
         self._watch.begin(loaded.site, now)
         self._compose(lease)

@@ -143,6 +143,11 @@ class MemoryStore:
         self._reach()
         return batch_id in self.tables.batches
 
+    async def unclaim(self, epoch: int) -> None:
+        """See `ports.Store.unclaim`."""
+        self._reach(epoch)
+        self.tables.leased_until = dict.fromkeys(self.tables.leased_until, 0)
+
     async def claim(self, epoch: int, now: int, lease_ms: int, limit: int) -> Sequence[OutboxRow]:
         """See `ports.Store.claim`."""
         self._reach(epoch)

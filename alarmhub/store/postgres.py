@@ -157,6 +157,13 @@ class PostgresStore:
         async with self._reading() as connection:
             return bool(await connection.fetchval(QUERIES["applied"], batch_id))
 
+    async def unclaim(self, epoch: int) -> None:
+        """See `ports.Store.unclaim`."""
+        async with self._reading() as connection:
+            held = await connection.fetchval(QUERIES["unclaim"], self._shard, epoch)
+        if not held:
+            raise Fenced
+
     async def claim(self, epoch: int, now: int, lease_ms: int, limit: int) -> Sequence[OutboxRow]:
         """See `ports.Store.claim`."""
         async with self._reading() as connection:

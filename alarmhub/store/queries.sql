@@ -141,6 +141,14 @@ SELECT EXISTS (SELECT 1 FROM batch WHERE id = $1);
 -- remembered --
 SELECT answer FROM answered WHERE scope = $1 AND id = $2;
 
+-- unclaim --
+WITH fence AS MATERIALIZED (
+    SELECT 1 FROM lease WHERE shard = $1 AND epoch = $2 FOR KEY SHARE
+), freed AS (
+    UPDATE outbox SET lease_until = 0 FROM fence WHERE lease_until > 0
+)
+SELECT count(*) FROM fence;
+
 -- claim --
 -- Not before an earlier effect to the same address is settled: one order per address.
 WITH fence AS MATERIALIZED (

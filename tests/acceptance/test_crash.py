@@ -11,7 +11,8 @@ from collections import Counter
 import aiohttp
 import pytest
 
-from tests.support.hub import House, Hub, Nurse, pass_time
+from load.espa_plant import EspaPlant, Outcome
+from tests.support.hub import House, Hub, Nurse, free_ports, pass_time
 from tests.support.waiting import until
 
 ROUNDS = 8
@@ -151,6 +152,47 @@ async def test_a_restart_does_not_race_through_the_steps(database_dsn: str) -> N
                 shown = [a for a in phones[2 * bed].alarms.values() if a.rings]
                 assert len(shown) >= RINGING // house.layout.beds
         print(f"steps gone, and how many alarms: {dict(Counter(gone))}")
+        assert await hub.stop() == 0
+
+
+PLANT = """
+[[source]]
+id = "plant"
+name = "Call plant"
+fallback_unit = "u0000"
+protocol = "espa"
+reports = true
+rules = [{ text = 'Bed (?P<bed>\\d+)', place = "u0000/r{bed}/bed", type = "load-hold" }]
+"""
+REPORTED_WITHIN_S = 5.0
+
+
+async def test_effects_that_had_not_gone_out_go_out_after_the_restart(database_dsn: str) -> None:
+    """A plant that was not polling when the hub died hears "paged" from the next process, once."""
+    (port,) = free_ports(1)
+    async with House(database_dsn, extra=PLANT) as house:
+        hub = house.hub(config=f'[[espa]]\nsource = "plant"\nlisten = "127.0.0.1:{port}"\n')
+        await hub.start()
+        async with hub.phone(0) as phone, EspaPlant("127.0.0.1", port, poll_every_s=3600) as plant:
+            assert await plant.call("2010", "Bed 1") is Outcome.TAKEN
+            await phone.wait_alarm(5, source_text="Bed 1")
+            paged = "SELECT 1 FROM outbox WHERE body ->> 'status' = 'paged' AND lease_until > 0"
+            await until(lambda: house.sql(paged), "the report is in hand, and waits for a poll")
+            hub.kill()
+        await hub.start()
+        serving_at = time.monotonic()
+        async with EspaPlant("127.0.0.1", port, poll_every_s=0.1) as plant:
+            status = await plant.wait_status("2010", "3", within_s=40)
+            took_s = time.monotonic() - serving_at
+            assert status.text == "Bed 1"
+
+            async def nothing_waits() -> bool:
+                return not await house.sql("SELECT 1 FROM outbox")
+
+            await until(nothing_waits, "the outbox is empty")
+            assert [one.call_status for one in plant.statuses] == ["3"]
+        print(f"a report left behind by a kill went out {took_s:.1f} s after the restart")
+        assert took_s <= REPORTED_WITHIN_S
         assert await hub.stop() == 0
 
 

@@ -342,6 +342,22 @@ async def _outbox(store: Any, epoch: int, *addresses: str) -> list[str]:
     return [effect.id for effect in effects]
 
 
+async def test_a_new_process_claims_what_the_one_before_had_claimed(open_store: Any) -> None:
+    """A killed process cannot settle: its claims are freed under the new epoch, and only under that."""
+    store = await open_store()
+    old = (await store.acquire("first", 60_000)).epoch
+    await store.write(old, batch(outbox=[effect_row(id="1")]))
+    await store.claim(old, NOW, 30_000, 10)
+
+    new = (await store.acquire("first", 60_000)).epoch
+    with pytest.raises(Fenced):
+        await store.unclaim(old)
+    assert await store.claim(new, NOW, 30_000, 10) == []
+    await store.unclaim(new)
+    (again,) = await store.claim(new, NOW, 30_000, 10)
+    assert (again.id, again.attempt) == ("1", 2)
+
+
 async def test_a_claimed_effect_is_not_claimed_again_until_its_lease_is_over(store: Any, epoch: int) -> None:
     """Each claim counts as an attempt."""
     (id,) = await _outbox(store, epoch, "plant")

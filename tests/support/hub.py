@@ -278,10 +278,13 @@ class House:
         finally:
             await store.close()
 
-    def hub(self, name: str = "hub", *, own_database: bool = False, **settings: object) -> Hub:
+    def hub(
+        self, name: str = "hub", *, own_database: bool = False, config: str = "", **settings: object
+    ) -> Hub:
         """A hub of this house, not started. `own_database`: it is told no DSN and runs the server below its
-        `DATABASE__DATA_DIR` itself."""
+        `DATABASE__DATA_DIR` itself. `config`: text of its settings file."""
         hub = Hub(self, name, None if own_database else self.dsn, **settings)
+        hub.config.write_text(config)
         self.hubs.append(hub)
         return hub
 
