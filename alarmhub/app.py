@@ -17,7 +17,6 @@ from typing import Any
 
 from alarmhub import logs
 from alarmhub.clock import MonotonicClock
-from alarmhub.core.events import Signal
 from alarmhub.engine.engine import Engine
 from alarmhub.engine.notices import clock_jumped, phones_lost
 from alarmhub.gateway.reach import UnitSilence
@@ -26,7 +25,7 @@ from alarmhub.gateway.tokens import digest_of
 from alarmhub.inbound.lines import Lines
 from alarmhub.logs import Line
 from alarmhub.metrics import Metrics
-from alarmhub.ports import FactRow, Fenced, Lease, NotStored, StoreUnavailable, Token
+from alarmhub.ports import FactRow, Fenced, Lease, StoreUnavailable, Token
 from alarmhub.settings import Settings, local_secret
 from alarmhub.store.embedded import EmbeddedServer
 from alarmhub.store.postgres import PostgresStore
@@ -272,19 +271,10 @@ class App:
 
     def _unit_silent(self, silence: UnitSilence, at: int) -> None:
         if silence.silent:
-            self._raise(phones_lost(self.engine.world().site, silence.unit, silence.lost))
+            self.engine.say(phones_lost(self.engine.world().site, silence.unit, silence.lost))
 
     def _clock_jumped(self, gap_ms: int) -> None:
-        self._raise(clock_jumped(self.engine.world().site, gap_ms))
-
-    def _raise(self, notice: Signal) -> None:
-        self._later(self._signal(notice), "notice")
-
-    async def _signal(self, notice: Signal) -> None:
-        try:
-            await self.engine.signal(notice)
-        except NotStored as exc:
-            _log.error(Line.SIGNAL_REFUSED, source="hub", reason=exc.why)
+        self.engine.say(clock_jumped(self.engine.world().site, gap_ms))
 
     def _later(self, coro: Coroutine[Any, Any, None], name: str) -> None:
         spawn(coro, name, self.crew, ends=True)

@@ -14,6 +14,7 @@ import msgspec
 
 from alarmhub import logs
 from alarmhub.clock import Clock
+from alarmhub.core.addressing import room_of
 from alarmhub.core.alarm import Alarm
 from alarmhub.core.events import Answer, Signal, SignalEvent, WorldChanged
 from alarmhub.core.reach import Reach
@@ -21,7 +22,7 @@ from alarmhub.core.signalling import kind_of, priority_of
 from alarmhub.core.site import Site
 from alarmhub.core.world import World
 from alarmhub.engine import ids, notices
-from alarmhub.engine.contact import Contacts, Touches
+from alarmhub.engine.contact import Contacts
 from alarmhub.engine.deadlines import Deadlines
 from alarmhub.engine.fold import Folded, Folder
 from alarmhub.engine.items import (
@@ -52,7 +53,6 @@ from alarmhub.ports import (
     Loaded,
     NotStored,
     Phones,
-    Refused,
     SignalOutcome,
     Store,
     StoreUnavailable,
@@ -88,7 +88,6 @@ class Engine:
         self._couriers = couriers
         self.state = State()
         self.contacts = Contacts()
-        self._touches = Touches()
         self._deadlines = Deadlines()
         self._timer = DeadlineTimer(clock, self._deadlines, self._deadline_due)
         self._watch = Watch(
@@ -97,7 +96,7 @@ class Engine:
             contacts=self.contacts,
             pagers=pagers,
             put=lambda item: self._writer.put(item),
-            tell=self._signal_of_our_own,
+            tell=self.say,
         )
         self._phones: list[Phones] = []
         self._measures = Measures(metrics, clock)
@@ -211,9 +210,13 @@ class Engine:
             if known is not None:
                 return _OUTCOME.decode(known)
         future: asyncio.Future[SignalOutcome] = asyncio.get_running_loop().create_future()
-        lane = f"{signal.source}|{signal.key or signal.place or signal.source_text}"
-        self._writer.put(SignalItem(now, self._rank(signal), lane, future, signal))
+        self._writer.put(SignalItem(now, self._rank(signal), self._lane(signal), future, signal))
         return await future
+
+    def _lane(self, signal: Signal) -> str:
+        """Signals that may mean the same alarm: a reset may name the room where the call named the bed."""
+        place = signal.place and room_of(signal.place, self.world())
+        return f"{signal.source}|{signal.key or place or signal.source_text}"
 
     def _rank(self, signal: Signal) -> Rank:
         if signal.event not in (SignalEvent.START, SignalEvent.ONCE):
@@ -301,7 +304,12 @@ class Engine:
         for alarm in self.state.of_source(source):
             self._writer.put(WorldItem(now, Rank.MEDIUM, alarm.id, event))
         for signal in notices.link(self.world().site, source, up=up):
-            await self._signal_of_our_own(signal)
+            self.say(signal)
+
+    def say(self, notice: Signal) -> None:
+        """What the hub itself has to say. Nobody waits for it and it is never refused: while the database is
+        away it waits, and is stored with the first batch afterwards."""
+        self._writer.put(SignalItem(self._clock.now(), self._rank(notice), self._lane(notice), None, notice))
 
     # Desk
 
@@ -403,20 +411,11 @@ class Engine:
                 state.presence[key] = since
         if folded.rosters:
             self._writer.stored_rosters(folded.rosters)
-        self._keep_touches(folded)
+        if folded.touched or folded.untouched:
+            self._watch.touches(folded.touched, folded.untouched)
         if overlay.availability:
             state.availability.update(overlay.availability)
             self._watch.look(self._clock.now())
-
-    def _keep_touches(self, folded: Folded) -> None:
-        if not (folded.touched or folded.untouched):
-            return
-        now = self._clock.now()
-        for staff, alarm in folded.untouched:
-            self._touches.untouched_ring(staff, alarm, now)
-        for staff in folded.touched:
-            self._touches.touched(staff)
-        self._watch.untouched(self._touches.untouched(now))
 
     # Deadlines, site, tokens
 
@@ -471,7 +470,7 @@ class Engine:
         _log.error(Line.DECIDE_FAILED, exc=exc, alarm=id)
         alarm = self.state.get(id)
         if alarm is None or alarm.source != notices.HUB:
-            self._tell(notices.poison(self.world().site, id))
+            self.say(notices.poison(self.world().site, id))
 
     def _poisoned(self, item: Item, exc: Exception) -> None:
         """An event was set aside. A deadline is tried again after a while: an open alarm always has one."""
@@ -479,23 +478,13 @@ class Engine:
         if isinstance(item, DeadlineItem):
             asyncio.get_running_loop().call_later(STUCK_AGAIN_S, self._note_again, item.alarm)
         if not (isinstance(item, SignalItem) and item.signal.source == notices.HUB):
-            self._tell(notices.poison(self.world().site, item.lane))
+            self.say(notices.poison(self.world().site, item.lane))
 
     def _note_again(self, id: str) -> None:
         alarm = self.state.get(id)
         if alarm is not None:
             self._deadlines.note(alarm)
             self._arm()
-
-    def _tell(self, notice: Signal) -> None:
-        spawn(self._signal_of_our_own(notice), "notice", self._crew, ends=True)
-
-    async def _signal_of_our_own(self, notice: Signal) -> None:
-        """What the hub itself has to say; that it cannot be said is said in the log."""
-        try:
-            await self.signal(notice)
-        except (NotStored, Refused) as exc:
-            _log.error(Line.SIGNAL_REFUSED, source=notices.HUB, reason=str(exc))
 
 
 def _settle(item: Item, reply: object) -> None:

@@ -299,7 +299,8 @@ class Folder:
         after = decision.alarm
         if after is not None and after.turn != alarm.turn:
             for told in alarm.told:
-                if told.turn == alarm.turn and not told.answer and told.seen_at is None and not told.one_way:
+                rang = told.turn == alarm.turn and told.rang_at is not None
+                if rang and not told.answer and told.seen_at is None:
                     folded.untouched.append((told.staff, id))
 
     def _apply(

@@ -7,7 +7,7 @@ changes. It refuses to decide what that means for an alarm, and to know where si
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterable
 
 from alarmhub import logs
 from alarmhub.clock import Clock
@@ -17,7 +17,7 @@ from alarmhub.core.roster import Roster, next_change, roster_at
 from alarmhub.core.site import Site
 from alarmhub.core.world import World
 from alarmhub.engine import notices
-from alarmhub.engine.contact import Contacts
+from alarmhub.engine.contact import Contacts, Touches
 from alarmhub.engine.items import RANK_OF, Item, WorldItem
 from alarmhub.engine.state import State, urgency
 from alarmhub.logs import Line
@@ -40,9 +40,9 @@ class Watch:
         contacts: Contacts,
         pagers: bool,
         put: Callable[[Item], None],
-        tell: Callable[[Signal], Awaitable[None]],
+        tell: Callable[[Signal], None],
     ) -> None:
-        self._clock, self._state, self._contacts = clock, state, contacts
+        self._clock, self._state, self._contacts, self._touches = clock, state, contacts, Touches()
         self._pagers, self._put, self._tell = pagers, put, tell
         self._site = notices.empty_site()
         self._roster: Roster | None = None
@@ -80,10 +80,19 @@ class Watch:
         self._world = None
         _log.warning(Line.RESTART_GRACE, until=self._grace_until)
 
-    def untouched(self, staff: frozenset[str]) -> None:
-        """Whose phones lie untouched."""
-        if staff != self._untouched:
-            self._untouched, self._world = staff, None
+    def touches(self, touched: Iterable[str], untouched: Iterable[tuple[str, str]]) -> None:
+        """Who did something on the phone, and whose phone (staff, alarm) rang without that."""
+        now = self._clock.now()
+        for staff, alarm in untouched:
+            self._touches.untouched_ring(staff, alarm, now)
+        for staff in touched:
+            self._touches.touched(staff)
+        self._look_at_touches(now)
+
+    def _look_at_touches(self, now: int) -> None:
+        untouched = self._touches.untouched(now)
+        if untouched != self._untouched:
+            self._untouched, self._world = untouched, None
 
     def look(self, now: int, cause: str = "roster", *, always: bool = False) -> None:
         """Compute the roster of this instant; if it differs, every open alarm is looked at again."""
@@ -108,7 +117,8 @@ class Watch:
         while True:
             now = self._clock.now()
             self.look(now)
-            await self._warn_unstaffed(now)
+            self._look_at_touches(now)
+            self._warn_unstaffed(now)
             change_at = next_change(self._site, now)
             wait_s = ROSTER_LOOK_EVERY_S
             if change_at is not None:
@@ -123,7 +133,7 @@ class Watch:
         except TimeoutError:
             return
 
-    async def _warn_unstaffed(self, now: int) -> None:
+    def _warn_unstaffed(self, now: int) -> None:
         signals, self._warned = notices.unstaffed(self._site, now, now + WARN_UNSTAFFED_MS, self._warned)
         for signal in signals:
-            await self._tell(signal)
+            self._tell(signal)

@@ -139,7 +139,7 @@ def _poison_notices(rig: Rig) -> list[Alarm]:
 
 
 async def test_an_alarm_whose_rule_fails_goes_to_its_last_resort(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A defect in deciding one open alarm: it rings its last resort, an engineer is told, the rest goes on."""
+    """A defect in deciding one open alarm: it rings its last resort, an engineer hears of it."""
     monkeypatch.setattr(
         fold, "decide", _rule_that_fails_for(lambda alarm, event: alarm is not None and alarm.ref == "bad")
     )

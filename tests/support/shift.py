@@ -68,9 +68,9 @@ class Screens:
     def refresh(self, changes: Sequence[Change]) -> None:
         self.changes.extend(changes)
         for change in changes:
-            self._ring(change.after)
+            self.ring(change.after)
 
-    def _ring(self, alarm: Alarm) -> None:
+    def ring(self, alarm: Alarm) -> None:
         engine = self._shift.engine
         for told in alarm.told:
             live = engine.contacts.reach.get(told.staff) is Reach.LIVE
@@ -217,8 +217,10 @@ class Shift:
         return await self.engine.answer(staff=staff, alarm=id, answer=answer, **(usual | more))
 
     def phone(self, staff: str, reach: Reach, device: str = "") -> None:
-        """A phone's reach changed now."""
+        """A phone's reach changed now; one that comes back rings what it is shown."""
         self.engine.contact(staff, device or f"{staff}-phone", reach, self.clock.now())
+        for alarm in self.engine.shown_to(staff):
+            self.screens.ring(alarm)
 
     async def later(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
