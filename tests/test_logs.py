@@ -76,7 +76,7 @@ def test_an_unlisted_line_costs_nothing_in_service(stream: io.StringIO) -> None:
 
 def test_secrets_are_stars(stream: io.StringIO) -> None:
     """A secret stays one, also inside a list."""
-    logs.get("web").info(Line.SETTINGS_READ, dsn=Secret("hemligt"), all=[Secret("hemligt")])
+    logs.get("web").info(Line.HUB_STARTING, dsn=Secret("hemligt"), all=[Secret("hemligt")])
 
     assert "hemligt" not in stream.getvalue()
     assert said(stream)[0]["dsn"] == STARS
