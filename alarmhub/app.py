@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import os
 import secrets
 import signal
@@ -25,7 +26,7 @@ from alarmhub.gateway.tokens import digest_of
 from alarmhub.inbound.lines import Lines
 from alarmhub.logs import Line
 from alarmhub.metrics import Metrics
-from alarmhub.ports import FactRow, Fenced, Lease, StoreUnavailable, Token
+from alarmhub.ports import Change, FactRow, Fenced, Lease, StoreUnavailable, Token
 from alarmhub.settings import Settings, local_secret
 from alarmhub.store.embedded import EmbeddedServer
 from alarmhub.store.postgres import PostgresStore
@@ -235,7 +236,7 @@ class App:
                 hello_within_s=phones.hello_within_s, frame_limit=phones.frame_limit,
                 byte_budget=phones.byte_budget, faults_allowed=phones.faults_allowed,
             ),
-            on_seen=self._seen, on_unit=self._unit_silent,
+            on_seen=self._seen, on_unit=self._unit_silent, on_written=self._written,
         )  # fmt: skip
         self.gateway.seed(self.engine.facts)
         self.engine.facts = ()
@@ -259,6 +260,9 @@ class App:
         await self.lines.start(self.engine)
         self._stack.push_async_callback(self.lines.stop)
         spawn(self._count(), "counts", self.crew)
+        # What the start made lives as long as the process: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
 
     # Threads between the parts
 
@@ -268,6 +272,14 @@ class App:
     def _seen(self, facts: Sequence[FactRow]) -> None:
         for fact in facts:
             self.engine.fact(fact.scope, fact.key, fact.body)
+
+    def _written(self, change: Change, at: int, frames: int) -> None:
+        """Frames of a commit are written: if a deadline had moved the alarm on, how late is the phone?"""
+        before = change.before
+        if before is None or before.due is None or not frames or before.turn == change.after.turn:
+            return
+        if before.due <= at:
+            self.metrics.written_late_s.observe((at - before.due) / 1000)
 
     def _unit_silent(self, silence: UnitSilence, at: int) -> None:
         if silence.silent:
