@@ -120,7 +120,7 @@ class Gateway:
         self._reach = ReachTable()
         self._seats = Seats()
         self._screens = Screens(desk, self._seats, on_written=on_written)
-        self._tokens = TokenDesk(tokens, monotonic_ms)
+        self._tokens = TokenDesk(tokens, monotonic_ms, away=lambda: not desk.storing)
         self._sessions = Sessions(
             intake=intake, desk=desk, tokens=self._tokens, seats=self._seats, screens=self._screens,
             crew=crew, beat_s=settings.beat_s, faults_allowed=settings.faults_allowed, on_seated=self._seated,

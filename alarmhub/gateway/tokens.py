@@ -21,6 +21,9 @@ LOOKUPS_AT_ONCE: Final = 8
 """A whole hospital that reconnects must leave the store connections for alarms."""
 
 
+ASKED_WITHIN_S: Final = 2.0
+
+
 class TokenSource(Protocol):
     """The part of the store that knows tokens."""
 
@@ -35,16 +38,32 @@ def digest_of(secret: str) -> bytes:
 
 
 class TokenDesk:
-    """Remembers answers of the source. `monotonic_ms`: a steady clock."""
+    """Remembers answers of the source. `monotonic_ms`: a steady clock. `away`: whether the database is known
+    to be away; then nobody is asked, or a hospital would come back one time-out after another."""
 
-    def __init__(self, source: TokenSource, monotonic_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        source: TokenSource,
+        monotonic_ms: Callable[[], int],
+        *,
+        away: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._away = away
         self._source = source
         self._now = monotonic_ms
         self._known: dict[bytes, tuple[Token | None, int]] = {}
         self._turnstile = asyncio.Semaphore(LOOKUPS_AT_ONCE)
 
     def remembered(self, digest: bytes) -> tuple[bool, str | None]:
-        """Whether the answer is known without asking, and if so the staff id or None."""
+        """Whether the answer is known without asking, and if so the staff id or None. Who was known stays
+        known while the database is away."""
+        known, staff = self._fresh(digest)
+        entry = self._known.get(digest)
+        if not known and entry is not None and self._away():
+            return True, _staff(entry[0], digest)
+        return known, staff
+
+    def _fresh(self, digest: bytes) -> tuple[bool, str | None]:
         entry = self._known.get(digest)
         if entry is None or entry[1] <= self._now():
             return False, None
@@ -64,10 +83,16 @@ class TokenDesk:
     async def asked(self, digest: bytes) -> str | None:
         """As `staff`, but never older than a minute, nor than the last `forget`. Raises StoreUnavailable."""
         async with self._turnstile:
-            known, staff = self.remembered(digest)
+            known, staff = self._fresh(digest)
             if known:
                 return staff
-            token = await self._source.token(digest)
+            if self._away():
+                raise StoreUnavailable("the database is away")
+            try:
+                async with asyncio.timeout(ASKED_WITHIN_S):
+                    token = await self._source.token(digest)
+            except TimeoutError:
+                raise StoreUnavailable("the database does not answer") from None
         self._remember(digest, token)
         return _staff(token, digest)
 

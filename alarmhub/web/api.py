@@ -73,7 +73,7 @@ class Api:
         self._settings = settings
         self._ready = ready
         self._on_refused = on_refused
-        self._gate = Gate(store)
+        self._gate = Gate(store, away=lambda: not desk.storing)
         self._server = HttpServer(self._handle, settings)
         self._stopping = False
         self._hosts_passed: set[str] = set()

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import hmac
 from collections import OrderedDict
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -24,6 +25,7 @@ STALE_FOR_S: Final = 600.0
 """While the database is away a token seen this lately still counts, so that reads and health go on."""
 REMEMBERED: Final = 4096
 LOOKUPS_AT_ONCE: Final = 8
+ASKED_WITHIN_S: Final = 2.0
 SECRET_CHARS: Final = 512
 REALM: Final = 'Bearer realm="alarmhub"'
 
@@ -42,10 +44,14 @@ class _Known:
 
 
 class Gate:
-    """The tokens of one store. Make it inside a running event loop."""
+    """The tokens of one store. Make it inside a running event loop.
 
-    def __init__(self, store: Store) -> None:
+    `away`: whether the database is known to be away. Then who was known lately is not asked about.
+    """
+
+    def __init__(self, store: Store, *, away: Callable[[], bool] = lambda: False) -> None:
         self._store = store
+        self._away = away
         self._loop = asyncio.get_running_loop()
         # Apart, so that somebody who tries secrets pushes no good one out.
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
@@ -62,7 +68,7 @@ class Gate:
         """The token of an Authorization header. Raises Failed: 401, or 503 while the store cannot say."""
         digest = _digest_in(header)
         known = self._known.get(digest) or self._unknown.get(digest)
-        if known is None or not known.fresh(self._loop.time()):
+        if known is None or not (known.fresh(self._loop.time()) or (self._away() and self._counts(known))):
             known = await self._look_up(digest, known)
         token = known.token
         # The dictionary found it by hash and equality; this compares again in constant time.
@@ -87,12 +93,16 @@ class Gate:
         asked.set_result(known)
         return known
 
+    def _counts(self, stale: _Known) -> bool:
+        """Whether it may be believed although the store cannot say."""
+        return stale.token is not None and self._loop.time() - stale.at < STALE_FOR_S
+
     async def _ask(self, digest: bytes, stale: _Known | None) -> _Known:
         try:
-            async with self._lookups:
+            async with asyncio.timeout(ASKED_WITHIN_S), self._lookups:
                 token = await self._store.token(digest)
-        except StoreUnavailable:
-            if stale is not None and stale.token is not None and self._loop.time() - stale.at < STALE_FOR_S:
+        except (StoreUnavailable, TimeoutError):
+            if stale is not None and self._counts(stale):
                 return stale
             raise _away() from None
         known = _Known(token, self._loop.time())

@@ -6,7 +6,14 @@ import asyncio
 
 import pytest
 
-from alarmhub.gateway.tokens import KNOWN_MS, LOOKUPS_AT_ONCE, UNKNOWN_MS, TokenDesk, digest_of
+from alarmhub.gateway.tokens import (
+    ASKED_WITHIN_S,
+    KNOWN_MS,
+    LOOKUPS_AT_ONCE,
+    UNKNOWN_MS,
+    TokenDesk,
+    digest_of,
+)
 from alarmhub.ports import StoreUnavailable, Token
 from tests.support.clock import ManualClock
 from tests.support.desk import Tokens
@@ -91,3 +98,35 @@ async def test_a_crowd_asks_a_few_at_a_time() -> None:
     tokens = TokenDesk(slow, ManualClock().now)
     found = await asyncio.gather(*(tokens.staff(digest_of(str(n))) for n in range(100)))
     assert set(found) == {"anna"} and slow.most == LOOKUPS_AT_ONCE
+
+
+class Hanging(Tokens):
+    """A store that does not answer while `hangs`."""
+
+    hangs = False
+
+    async def token(self, digest: bytes) -> Token | None:
+        """As Tokens, or never."""
+        if self.hangs:
+            await asyncio.Event().wait()
+        return await super().token(digest)
+
+
+async def test_while_the_database_hangs_a_whole_hospital_can_come_back() -> None:
+    """Who was known is let in at once; a stranger is told that nobody can say: after 2 s as long as the loss
+    is not noticed, and at once from then on."""
+    clock, source, away = ManualClock(), Hanging(), False
+    tokens = TokenDesk(source, clock.now, away=lambda: away)
+    crowd = [digest_of(source.secret(f"nurse{n}")) for n in range(100)]
+    for digest in crowd:
+        await tokens.staff(digest)
+    clock.advance(3600)
+    source.hangs = True
+    async with asyncio.timeout(ASKED_WITHIN_S + 1):
+        assert await tokens.staff(crowd[0]) == "nurse0"
+    away = True
+    assert all(tokens.remembered(digest)[0] for digest in crowd)
+    async with asyncio.timeout(0.5):
+        strangers = [digest_of(str(n)) for n in range(100)]
+        said = await asyncio.gather(*map(tokens.staff, strangers), return_exceptions=True)
+    assert all(isinstance(one, StoreUnavailable) for one in said)

@@ -181,3 +181,20 @@ def test_a_token_of_an_unknown_kind_opens_nothing() -> None:
         if route.kinds:
             with pytest.raises(Failed):
                 permit(Token(b"", "robot", "x", tuple(r.scope for r in ROUTES)), route)
+
+
+async def test_while_the_database_hangs_a_known_secret_waits_for_nobody() -> None:
+    """A press has two seconds in all: who was known is let through at once, a stranger hears it in two."""
+    shelf, away = SlowShelf(), False
+    secret = shelf.admit("s3cret", "source", "plant")
+    gate = Gate(shelf, away=lambda: away)  # type: ignore[arg-type]
+    shelf.go.set()
+    await gate.caller(f"Bearer {secret}")
+    age(gate, auth.KNOWN_FOR_S)
+    shelf.go.clear()
+    away = True
+    async with asyncio.timeout(0.2):
+        assert (await gate.caller(f"Bearer {secret}")).subject == "plant"
+    assert shelf.asking == 1
+    async with asyncio.timeout(auth.ASKED_WITHIN_S + 1):
+        assert (await refused(gate, "Bearer other")).status == 503
