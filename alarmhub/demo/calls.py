@@ -244,6 +244,7 @@ async def closed_ward(scene: Scene, stage: Stage) -> None:
     team = ("greta.berglund", "henrik.granberg", "ida.bjorkman")
     call = await stage.calls(stage.surgery, "3030", "RUM 2 S1", lamp=False)
     await scene.expect("301 answers for 303", lambda: all(stage.rings(who, call) for who in team))
+    scene.holds("at once, as for its own beds", stage.must(call).step == 0 and stage.must(call).turn == 1)
     scene.holds(
         "and nobody of 303 is woken",
         not any(stage.ever_shown(who, call) for who in ("ulrika.vallin", "viktor.norrman")),
