@@ -185,6 +185,7 @@ class Engine:
 
     async def stop(self) -> None:
         """Commit what waits, then give the lease back. Doors must be closed before."""
+        self._began = False
         self._timer.stop()
         await self._writer.drained()
 

@@ -62,15 +62,19 @@ class Writer:
         self._world, self._publish, self._storing, self._poisoned = world, publish, storing, poisoned
         self._owner, self._ttl_ms = owner, ttl_ms
         self._wake = asyncio.Event()
-        self._waiting: list[tuple[int, int, Item]] = []  # heap by when each is refused
+        self._waiting: list[tuple[float, int, Item]] = []  # heap by when each is refused, on the loop's clock
         self._arrivals = itertools.count()
         self._full_said_at = 0
         self._doubt: StoreUnavailable | None = None
+        self._ended = False
         self._idle = asyncio.Event()
         self._idle.set()
 
     def put(self, item: Item) -> None:
-        """Queue an item; raises NotStored when the backlog is full for its rank (receipts are dropped)."""
+        """Queue an item; raises NotStored when the backlog is full for its rank (receipts are dropped), and
+        when nothing is written any more."""
+        if self._ended and item.future is not None:
+            raise NotStored("stopping")
         if self.queue.full_for(item):
             if item.rank is Rank.RECEIPT:
                 return
@@ -78,7 +82,9 @@ class Writer:
             raise NotStored("full")
         self.queue.put(item)
         if item.future is not None:
-            heapq.heappush(self._waiting, (item.at + STORE_WITHIN_MS, next(self._arrivals), item))
+            waited_ms = max(0, self._clock.now() - item.at)
+            refuse_at = asyncio.get_running_loop().time() + (STORE_WITHIN_MS - waited_ms) / 1000
+            heapq.heappush(self._waiting, (refuse_at, next(self._arrivals), item))
         self._idle.clear()
         self._wake.set()
 
@@ -97,7 +103,15 @@ class Writer:
         await self._idle.wait()
 
     async def run(self) -> None:
-        """Write for ever. Raises Fenced when another process has taken over."""
+        """Write for ever. Raises Fenced when another process has taken over; whoever waits is told then."""
+        try:
+            await self._work()
+        finally:
+            self._ended = True
+            while self._waiting:
+                self._refuse_oldest("stopping")
+
+    async def _work(self) -> None:
         while True:
             if not len(self.queue) and self._doubt is None:
                 self._idle.set()
@@ -108,7 +122,7 @@ class Writer:
             await self._for_company()
             items = self.queue.take(MOST_EVENTS)
             if items:
-                await self._commit(items)
+                self.queue.put_back(await self._commit(items))
 
     async def _for_company(self) -> None:
         """Let what is not urgent wait a little: fewer commits, and a start finds none in flight."""
@@ -122,41 +136,44 @@ class Writer:
                 return
             self._wake.clear()
 
-    async def _commit(self, items: list[Item]) -> None:
+    async def _commit(self, items: list[Item]) -> list[Item]:
+        """Decide and write. What is returned came to nothing and is to be decided afresh, in this order."""
         folded = self._folder.fold(items, self._world(), self._clock.now())
         if folded.empty:
             self._publish(folded)
-            return
+            return []
         self._metrics.batch_events.observe(len(items))
-        try:
-            await self._write(folded)
-        except Unstorable as exc:
-            await self._bisect(items, exc)
-
-    async def _write(self, folded: Folded) -> None:
         try:
             await self._store.write(self.epoch, folded.batch())
         except StoreUnavailable as exc:
-            await self._settle_unknown(folded, exc)
-            return
+            # The connection went during a commit: take the lease anew (which waits for what was in flight),
+            # then see whether it was applied. Applied counts as done.
+            if not await self._reconnect(exc, folded.batch_id):
+                return folded.items
+        except Unstorable as exc:
+            return await self._bisect(folded.items, exc)
         self._publish(folded)
+        return []
 
-    async def _bisect(self, items: list[Item], exc: Unstorable) -> None:
+    async def _bisect(self, items: list[Item], exc: Unstorable) -> list[Item]:
         """A data error stops only the culprit: halves are tried until it stands alone, and is set aside."""
         live = [item for item in items if not item.refused]
         if len(live) > 1:
             middle = len(live) // 2
-            await self._commit(live[:middle])
-            await self._commit(live[middle:])
-            return
+            again = await self._commit(live[:middle])
+            return again + live[middle:] if again else await self._commit(live[middle:])
         for item in live:
             row = quarantine(self._numbers, item, str(exc), self._clock.now())
             try:
                 await self._store.write(self.epoch, Batch(self._numbers.next(), quarantined=[row]))
-            except (StoreUnavailable, Unstorable) as again:
+            except StoreUnavailable as lost:
+                await self._reconnect(lost)
+                return live
+            except Unstorable as again:
                 _log.error(Line.EVENT_QUARANTINED, lane=item.lane, cause=f"row not kept: {again}")
             _fail(item, Refused("invalid"))
             self._poisoned(item, exc)
+        return []
 
     def holds(self, epoch: int) -> bool:
         """Whether this process believes to hold the lease under `epoch`. While it is being taken anew the
@@ -167,16 +184,6 @@ class Writer:
         """The lease could not be renewed: nothing can be stored, though perhaps nobody tried."""
         self._doubt = exc
         self._wake.set()
-
-    async def _settle_unknown(self, folded: Folded, exc: StoreUnavailable) -> None:
-        """The connection went during a commit: take the lease anew (which waits for what was in flight), then
-        see whether it was applied. Applied counts as done; else its events are decided afresh, before all
-        that came since."""
-        if await self._reconnect(exc, folded.batch_id):
-            self._publish(folded)
-        else:
-            self.queue.put_back(item for item in folded.items if not item.refused)
-            self._wake.set()
 
     async def _reconnect(self, exc: StoreUnavailable, batch_id: str = "") -> bool:
         """Wait for the database under a new lease; whether this batch was applied. Raises Fenced."""
@@ -208,12 +215,15 @@ class Writer:
         """Refuse, in time, what could not be stored in time."""
         while True:
             await asyncio.sleep(SWEEP_EVERY_S)
-            now = self._clock.now()
+            now = asyncio.get_running_loop().time()
             while self._waiting and self._waiting[0][0] <= now:
-                _, _, item = heapq.heappop(self._waiting)
-                if item.future is not None and not item.future.done():
-                    self.queue.drop(item)
-                    _fail(item, NotStored("not stored in time"))
+                self._refuse_oldest("not stored in time")
+
+    def _refuse_oldest(self, why: str) -> None:
+        _, _, item = heapq.heappop(self._waiting)
+        if item.future is not None and not item.future.done():
+            self.queue.drop(item)
+            _fail(item, NotStored(why))
 
 
 def _fail(item: Item, exc: Exception) -> None:
