@@ -40,7 +40,7 @@ class Metrics:
     `storing`               1 while the database takes writes
     `queue_events`          events waiting to be decided
     `source_up{source}`        1 while a source's line counts as up
-    `signals{source,outcome}`  signals taken in, by outcome (new, known, ended, refused …)
+    `signals{source,outcome}`  signals taken in, by outcome (new, known, nothing, refused)
     `refusals{door,reason}`    what was turned away, by door (api, espa, phones …)
     `effects{channel,outcome}` reports, pushes and pages by outcome (sent, retried, given_up)
     """

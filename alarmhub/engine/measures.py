@@ -11,9 +11,10 @@ from alarmhub import logs
 from alarmhub.clock import Clock
 from alarmhub.core.alarm import Alarm, Phase
 from alarmhub.engine.fold import Folded
+from alarmhub.engine.items import SignalItem
 from alarmhub.logs import Line
 from alarmhub.metrics import Metrics
-from alarmhub.ports import Change
+from alarmhub.ports import Change, SignalOutcome
 
 LATE_SAID_MS = 250
 
@@ -43,6 +44,9 @@ class Measures:
             self._metrics.lateness_s.observe(late_ms / 1000)
             if late_ms > LATE_SAID_MS:
                 _log.warning(Line.DEADLINE_LATE, alarm=late.alarm, late_ms=late_ms)
+        for item, reply in folded.replies:
+            if isinstance(item, SignalItem):
+                self._metrics.signals.labels(item.signal.source, _outcome(reply)).inc()
         self._log_changes(changes)
         self._metrics.set_alarms(self._by_phase)
 
@@ -76,3 +80,12 @@ class Measures:
                     turn=after.turn,
                     step=after.step,
                 )
+
+
+def _outcome(reply: object) -> str:
+    """new, known (it meant an alarm that was there), nothing (no alarm), refused."""
+    if not isinstance(reply, SignalOutcome):
+        return "refused"
+    if reply.alarm is None:
+        return "nothing"
+    return "new" if reply.new else "known"
