@@ -319,7 +319,12 @@ class PostgresStore:
         try:
             with translated():
                 async with self._pool.acquire(timeout=within_s) as connection:
-                    yield connection
+                    try:
+                        yield connection
+                    except (OSError, TimeoutError, asyncio.CancelledError):
+                        # Given back in the midst of a statement it is waited for, as long as the server hangs.
+                        connection.terminate()
+                        raise
         except StoreUnavailable:
             await self._expire()
             raise
