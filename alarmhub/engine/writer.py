@@ -23,6 +23,9 @@ from alarmhub.metrics import Metrics
 from alarmhub.ports import Batch, Fenced, NotStored, Refused, Store, StoreUnavailable, Unstorable
 
 MOST_EVENTS = 256
+DECIDE_WITHIN_S = 0.02
+"""A batch is as large as can be decided in this time, judged by the ones before: nothing else runs then."""
+LEAST_EVENTS = 8
 RECEIPTS_WAIT_S = 0.02
 """Receipts alone wait this long for company: nobody waits for them, a press must not queue behind them."""
 ANSWERS_WAIT_S = 0.004
@@ -67,6 +70,7 @@ class Writer:
         self._full_said_at = 0
         self._doubt: StoreUnavailable | None = None
         self._ended = False
+        self._most = MOST_EVENTS
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -120,7 +124,7 @@ class Writer:
             if self._doubt is not None:
                 await self._reconnect(self._doubt)
             await self._for_company()
-            items = self.queue.take(MOST_EVENTS)
+            items = self.queue.take(self._most)
             if items:
                 self.queue.put_back(await self._commit(items))
 
@@ -138,7 +142,7 @@ class Writer:
 
     async def _commit(self, items: list[Item]) -> list[Item]:
         """Decide and write. What is returned came to nothing and is to be decided afresh, in this order."""
-        folded = self._folder.fold(items, self._world(), self._clock.now())
+        folded = self._decide(items)
         if folded.empty:
             self._publish(folded)
             return []
@@ -154,6 +158,17 @@ class Writer:
             return await self._bisect(folded.items, exc)
         self._publish(folded)
         return []
+
+    def _decide(self, items: list[Item]) -> Folded:
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
+        folded = self._folder.fold(items, self._world(), self._clock.now())
+        took_s = loop.time() - began_at
+        if took_s > DECIDE_WITHIN_S:
+            self._most = max(LEAST_EVENTS, int(len(items) * DECIDE_WITHIN_S / took_s))
+        elif self._most < MOST_EVENTS and len(items) == self._most:
+            self._most = min(MOST_EVENTS, self._most + self._most // 2)
+        return folded
 
     async def _bisect(self, items: list[Item], exc: Unstorable) -> list[Item]:
         """A data error stops only the culprit: halves are tried until it stands alone, and is set aside."""

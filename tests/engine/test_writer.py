@@ -9,10 +9,13 @@ from typing import Any, TypeVar
 import pytest
 
 from alarmhub.core.alarm import Alarm
-from alarmhub.engine.writer import MOST_EVENTS, RECEIPTS_WAIT_S, STORE_WITHIN_MS
+from alarmhub.core.world import World
+from alarmhub.engine.fold import Folded, Folder
+from alarmhub.engine.items import Item
+from alarmhub.engine.writer import DECIDE_WITHIN_S, MOST_EVENTS, RECEIPTS_WAIT_S, STORE_WITHIN_MS
 from alarmhub.ports import Batch, Fenced, NotStored, Refused, SignalOutcome, StoreUnavailable, Unstorable
 from tests.support.shift import Shift
-from tests.support.virtual import in_virtual_time, until
+from tests.support.virtual import VirtualLoop, in_virtual_time, until
 
 T = TypeVar("T")
 
@@ -412,3 +415,32 @@ async def test_after_a_stop_nothing_rings_on() -> None:
     assert len(shift.store.batches) == before
     assert shift.stored(call).step == 0
     await shift.crash()
+
+
+# Time to decide
+
+
+@in_virtual_time
+async def test_decisions_that_take_long_make_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deciding is never more than some 20 ms at a stretch: phones and new presses wait no longer."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    took: list[float] = []
+
+    def slow(self: Folder, items: list[Item], world: World, now: int) -> Folded:
+        folded = fold(self, items, world, now)
+        took.append(0.002 * len(items))
+        loop.passed_s += took[-1]
+        return folded
+
+    fold = Folder.fold
+    async with Shift() as shift:
+        monkeypatch.setattr(Folder, "fold", slow)
+        await asyncio.gather(*pressed(shift, *(f"k{n}" for n in range(20))))
+        took.clear()
+        await asyncio.gather(*pressed(shift, *(f"j{n}" for n in range(200))))
+        assert max(took) <= 2 * DECIDE_WITHIN_S
+        monkeypatch.undo()
+        for name in "abcdefghij":
+            await asyncio.gather(*pressed(shift, *(f"{name}{n}" for n in range(300))))
+        assert max(opened(b) for b in shift.store.batches) > 200, "and large ones again when they do not"
