@@ -42,10 +42,11 @@ _MOST_AT_ONCE = 16
 """More clocks than an alarm has: a loop that does not settle is a bug and must not hang the hub."""
 
 
-def on_deadline(draft: Draft) -> None:
-    """Do all that is due now, earliest first."""
+def on_deadline(draft: Draft, due: int) -> None:
+    """Do all that was due by then, earliest first. What fell due later counts later: between the two may lie
+    an answer that is still to be decided."""
     for _ in range(_MOST_AT_ONCE):
-        field = _first_due(draft.alarm, draft.now)
+        field = _first_due(draft.alarm, min(draft.now, due))
         if field is None:
             return
         _act(draft, field)

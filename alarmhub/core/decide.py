@@ -72,7 +72,7 @@ def _fold(draft: Draft, event: Event) -> None:
             on_answered(draft, event)
         case DeadlinePassed():
             if event.turn == draft.alarm.turn:
-                on_deadline(draft)
+                on_deadline(draft, event.due)
         case Raised():
             on_repeated(draft, event)
         case Updated():

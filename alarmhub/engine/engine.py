@@ -247,7 +247,7 @@ class Engine:
         if req:
             known = await self._known(f"device:{staff}/{device}", req)
             if known is not None:
-                return _ANSWER.decode(known)
+                return await self._or_ended(_ANSWER.decode(known), alarm)
         future: asyncio.Future[AnswerOutcome] = asyncio.get_running_loop().create_future()
         self._writer.put(
             AnswerItem(
@@ -263,16 +263,16 @@ class Engine:
                 via=via,
             )
         )
-        outcome = await future
-        if outcome.error == "unknown_alarm" and await self._was_there(alarm):
-            return AnswerOutcome(False, "ended")
-        return outcome
+        return await self._or_ended(await future, alarm)
 
-    async def _was_there(self, alarm: str) -> bool:
+    async def _or_ended(self, outcome: AnswerOutcome, alarm: str) -> AnswerOutcome:
+        """Memory knows open alarms only: the store says whether this one is over, or never was."""
+        if outcome.error != "unknown_alarm":
+            return outcome
         try:
-            return await self._store.alarm(alarm) is not None
+            return AnswerOutcome(False, "ended") if await self._store.alarm(alarm) is not None else outcome
         except StoreUnavailable:
-            return False
+            return outcome
 
     def receipt(self, *, staff: str, device: str, alarm: str, rev: int, seen: bool) -> None:
         """A phone rang or was looked at; one for an alarm that is over, or not this person's, is dropped."""

@@ -21,6 +21,7 @@ from alarmhub.core.events import (
     Answered,
     DeadlinePassed,
     Ended,
+    EndUnclear,
     Event,
     Raised,
     Rang,
@@ -57,6 +58,8 @@ from alarmhub.ports import (
 
 DEEPEST_RAISE = 3
 """How far one alarm may raise another within one event."""
+MOST_CLOCKS = 9
+"""An alarm has so many clocks, which may all have run out before one event."""
 REPORT_GIVE_UP_MS = 120_000
 PUSH_GIVE_UP_MS = 60_000
 
@@ -227,7 +230,8 @@ class Folder:
             elif target.alarm is not None:
                 self._apply(folded, target.alarm, target.event, at, world, now, depth)
                 after = overlay.get(target.alarm)
-                outcome = SignalOutcome(target.alarm, str(after.phase) if after else "ended", False)
+                note = "reset_unclear" if isinstance(target.event, EndUnclear) else ""
+                outcome = SignalOutcome(target.alarm, str(after.phase) if after else "ended", False, note)
         return outcome
 
     def _presence(self, folded: Folded, signal: Signal, at: int, world: World) -> None:
@@ -243,12 +247,19 @@ class Folder:
         alarm = decision.alarm
         folded.before[alarm.id] = None
         self._take(folded, None, event, decision, at, world, now, depth)
-        if not alarm.drill:
-            told = set(concerned(alarm))
-            for drill in folded.overlay.open_drills():
-                if told & set(concerned(drill)):
-                    self._apply(folded, drill.id, Ended("real_alarm"), at, world, now)
         return alarm
+
+    def _interrupt_drills(
+        self, folded: Folded, before: Alarm | None, alarm: Alarm, at: int, world: World, now: int
+    ) -> None:
+        """Whoever a real alarm reaches, now or with a later step, is through with trials (ward.md)."""
+        drills = () if alarm.drill else folded.overlay.open_drills()
+        if not drills:
+            return
+        told = set(concerned(alarm)) - set(() if before is None else concerned(before))
+        for drill in drills:
+            if told.intersection(concerned(drill)):
+                self._apply(folded, drill.id, Ended("real_alarm"), at, world, now)
 
     # Answers
 
@@ -292,7 +303,7 @@ class Folder:
         if alarm is None or not alarm.open:
             return
         folded.rearm.append(id)
-        if alarm.due is None or alarm.due > now:
+        if alarm.due is None or alarm.due > min(due, now):
             return
         folded.late.append(Lateness(id, alarm.due))
         decision = self._decided(folded, alarm, DeadlinePassed(alarm.turn, due), due, world, now)
@@ -306,11 +317,13 @@ class Folder:
     def _apply(
         self, folded: Folded, id: str, event: Event, at: int, world: World, now: int, depth: int = 0
     ) -> Decision | None:
-        """Fold an event into an open alarm; a deadline that fell due before it goes first."""
+        """Fold an event into an open alarm; deadlines that fell due before it go first."""
         alarm = folded.overlay.get(id)
         if alarm is None:
             return None
-        if alarm.open and alarm.due is not None and alarm.due < at:
+        for _ in range(MOST_CLOCKS):
+            if not alarm.open or alarm.due is None or alarm.due >= at:
+                break
             self._deadline(folded, id, alarm.due, world, now)
             alarm = folded.overlay.get(id)
             assert alarm is not None
@@ -349,6 +362,7 @@ class Folder:
         self._log_event(folded, after, event, decision.reasons, at, world)
         for effect in decision.effects:
             self._effect(folded, after, effect, at, world, now, depth)
+        self._interrupt_drills(folded, before, after, at, world, now)
 
     def _log_event(
         self, folded: Folded, alarm: Alarm, event: Event, reasons: tuple[Reason, ...], at: int, world: World

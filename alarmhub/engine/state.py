@@ -233,6 +233,7 @@ class Overlay:
         self.changed: dict[str, Alarm] = {}
         self._new_keys: dict[tuple[str, str], str] = {}
         self._new_rooms: dict[str, list[str]] = {}
+        self._new_drills: set[str] = set()
         self._began: dict[tuple[str, str], int] = {}  # (place, kind) → starts
         self._ended: dict[tuple[str, str], Alarm] = {}  # (place, kind) → the last that ended
         self.replies: dict[tuple[str, str], bytes] = {}
@@ -251,6 +252,8 @@ class Overlay:
             for room in {alarm.place, alarm.room}:
                 if room:
                     self._new_rooms.setdefault(room, []).append(alarm.id)
+            if alarm.drill:
+                self._new_drills.add(alarm.id)
             self._began[alarm.place, alarm.kind] = self._began.get((alarm.place, alarm.kind), 0) + 1
         if not alarm.open:
             self._ended[alarm.place, alarm.kind] = alarm
@@ -274,10 +277,9 @@ class Overlay:
 
     def open_drills(self) -> list[Alarm]:
         """Drills that are still on."""
-        if not self._base.drills and not self._new_keys:
+        if not self._base.drills and not self._new_drills:
             return []
-        ids = set(self._base.drills)
-        ids.update(id for id in self._new_keys.values() if self.changed[id].drill)
+        ids = self._base.drills | self._new_drills
         drills = [self.changed.get(id) or self._base.alarms[id] for id in sorted(ids)]
         return [a for a in drills if a.open]
 

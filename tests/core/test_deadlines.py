@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from alarmhub.core.decide import decide
-from alarmhub.core.events import DeadlinePassed
+from alarmhub.core.events import DeadlinePassed, Rang
 from alarmhub.core.kinds import RULES, Kind
 from alarmhub.core.reach import Reach
 from tests.support.ward import MIN, T0, Ward
@@ -217,6 +217,17 @@ def test_responsibility_is_taken_back_by_who_accepts_later() -> None:
     assert not {"unanswered", "returned"} & call.flags and "responsibility_taken_back" in call.codes
 
 
+def test_what_was_returned_once_is_not_returned_again_until_it_was_taken_back() -> None:
+    """One of two came and went: the source knows already that nobody has it."""
+    ward = Ward()
+    call = ward.press("12", Kind.ASSISTANCE)
+    ward.at(60)
+    call.accepts("anna")
+    call.says("anna", "release")
+    ward.at(5 * MIN)
+    assert call.reports.count("unanswered") == 1
+
+
 def test_after_an_accept_nothing_is_returned_until_it_is_given_back() -> None:
     """Then the time counts from there."""
     ward = Ward()
@@ -313,6 +324,17 @@ def test_an_acceptor_seen_live_when_the_minute_is_over_keeps_it_and_may_be_lost_
     assert call.takers == ["anna"] and call.alarm.acceptances[0].lost_at is None
 
 
+def test_one_lost_on_the_way_to_an_emergency_does_not_ring_everybody_while_others_come() -> None:
+    """The check of the arrival sees to it; with nobody left it rings at once."""
+    ward = Ward()
+    call = ward.press("12", Kind.EMERGENCY)
+    call.accepts("anna", "bo")
+    ward.off_duty("bo")
+    assert call.phase == "accepted" and call.takers == ["anna"] and "rings_again" not in call.codes
+    ward.off_duty("anna")
+    assert call.phase == "ringing"
+
+
 # -- turns and time
 
 
@@ -331,9 +353,21 @@ def test_several_clocks_that_ran_out_together_are_done_in_their_order_and_burn_o
     call = ward.press("12/1")
     ward.at(20)
     late = T0 + 600_000
-    after = decide(call.alarm, DeadlinePassed(1, call.alarm.due or 0), ward.world, late).alarm
+    after = decide(call.alarm, DeadlinePassed(1, late), ward.world, late).alarm
     assert after is not None and after.step == 1
     assert after.answer_at == late + 60_000 and after.due is not None and after.due > late
+
+
+def test_what_fell_due_later_waits_for_its_own_event() -> None:
+    """Decided late, a deadline counts at its due time: an answer before the next is still heard."""
+    ward = Ward()
+    ward.mute_phones.update(("anna", "bo"))
+    call = ward.press("12/1")
+    first = call.alarm.due or 0
+    assert first == call.alarm.reach_at
+    ward.feed(call.id, Rang("anna", "phone"))
+    after = decide(call.alarm, DeadlinePassed(1, first), ward.world, T0 + 50_000).alarm
+    assert after is not None and after.step == 0 and after.due == T0 + 45_000
 
 
 def test_an_attended_call_with_nobody_to_ask_rings_again_after_half_an_hour() -> None:

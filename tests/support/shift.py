@@ -247,6 +247,10 @@ class Shift:
         """Whose phones show it."""
         return set(concerned(self.alarm(alarm)))
 
+    def told_anywhere(self) -> set[str]:
+        """Everybody whose phone shows anything."""
+        return {staff for alarm in self.engine.open_alarms() for staff in concerned(alarm)}
+
     def open_of(self, kind: str) -> list[Alarm]:
         return [a for a in self.engine.open_alarms() if a.kind == kind]
 
