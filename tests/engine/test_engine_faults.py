@@ -253,3 +253,25 @@ async def test_an_event_the_database_refuses_is_found_among_others(company: int)
         assert len(rig.tables.quarantined) == 1
         await until(lambda: _poison_notices(rig), "an engineer is told")
         assert not rig.dead
+
+
+async def test_on_return_answers_go_first() -> None:
+    """Six hundred low calls wait when the database comes back; the accept that came last is stored first."""
+    async with running() as rig:
+        ringing = (await rig.press("ringing")).alarm or ""
+        rig.store.away = True
+        await until(lambda: not rig.engine.storing, "the loss is noticed")
+        calls = [spawn(rig.press(f"call-{n}", n % 10), "call", rig.crew, ends=True) for n in range(600)]
+        await turns(2)
+        accept = rig.engine.answer(
+            staff=staff_id(0), device="phone", req="r1", alarm=ringing, answer="accept", rev=1, reason="",
+            via="phone",
+        )  # fmt: skip
+        accepting = spawn(accept, "accept", rig.crew, ends=True)
+        await turns(2)
+        rig.store.away = False
+
+        assert (await accepting).ok
+        await asyncio.gather(*calls)
+        logged = [event.type for _, event in sorted(rig.tables.events.items())]
+        assert logged.index("answered") < len(logged) / 2, "with the first batch of 256, not the last"

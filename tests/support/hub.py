@@ -296,6 +296,10 @@ class House:
         finally:
             await connection.close()
 
+    async def phases(self) -> dict[str, str]:
+        """The phase of every stored alarm, the hub's own included, by its id."""
+        return {row["id"]: row["phase"] for row in await self.sql("SELECT id, phase FROM alarm")}
+
     async def alarms(self) -> dict[str, Alarm]:
         """Every stored alarm of the source by its ref; fails when two share one."""
         found: dict[str, Alarm] = {}
