@@ -65,6 +65,6 @@ def test_nobody_answers_and_every_alarm_takes_its_second_step_in_time(
     with Bench(Setup(phones=20)) as bench:
         section, _, faults = run_escalation(bench, alarms=40, over_s=2, say=quiet)
     assert (section["passed"], section["early"]) == (40, 0)
-    # Too few for a p99 by the rule of samples, which is its only possible complaint here.
-    assert faults == ["late by None ms at p99"]
+    # Too few for a p99 by the rule of samples; and a busy machine may hold up the generator itself.
+    assert [fault for fault in faults if "fell behind" not in fault] == ["late by None ms at p99"]
     assert section["late_max_ms"] < 1000
