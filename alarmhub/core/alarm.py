@@ -33,6 +33,7 @@ class Flag(StrEnum):
     NOT_ATTENDED = "not_attended"  # accepted, then nobody arrived in time
     RESET_SEEN = "reset_seen"  # assault: the source reset it, a responder must still say it is safe
     SAFE_SAID = "safe_said"  # assault: a responder said so, the source has not reset it
+    REMINDED = "reminded"  # who takes it, or attends it, was asked about it
     PLACE_UNKNOWN = "place_unknown"
     LAST_RESORT = "last_resort"
     ACKNOWLEDGED_AT_SOURCE = "acknowledged_at_source"
@@ -117,7 +118,6 @@ class Alarm(Struct, frozen=True, omit_defaults=True):
     noted: tuple[str, ...] = ()
     """Accepts that were recorded and silence nobody (SMS, another site)."""
     extended: bool = False
-    reminded: bool = False
     last_attended: str | None = None
     ended_by: str = ""
     paged: bool = False
@@ -157,6 +157,11 @@ class Alarm(Struct, frozen=True, omit_defaults=True):
             if at is not None and (due is None or at < due):
                 due = at
         return due
+
+    @property
+    def reminded(self) -> bool:
+        """Whoever takes or attends it was asked about it and has not said anything since."""
+        return Flag.REMINDED in self.flags
 
     @property
     def drill(self) -> bool:

@@ -332,6 +332,7 @@ def _extend(draft: Draft, event: Answered) -> None:
         return
     add_ms = EXTEND_S * S
     remind_at = None if alarm.remind_at is None else alarm.remind_at + add_ms
+    unflag(draft, Flag.REMINDED)
     change(draft, extended=True, lapse_at=alarm.lapse_at + add_ms, remind_at=remind_at)
     say(draft, "extended", staff=event.staff, by_s=EXTEND_S)
 

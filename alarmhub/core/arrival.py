@@ -5,8 +5,8 @@ Accepting is not arriving. This module refuses turns and steps; they are `core.e
 
 from __future__ import annotations
 
-from alarmhub.core.alarm import Acceptance, Alarm
-from alarmhub.core.draft import Draft, change
+from alarmhub.core.alarm import Acceptance, Alarm, Flag
+from alarmhub.core.draft import Draft, change, unflag
 from alarmhub.core.escalation import S, policy_of
 from alarmhub.core.kinds import ATTENDED_REVIEW_S, RULES, AcceptRule, Kind
 from alarmhub.core.routing import team_of, unfilled
@@ -20,6 +20,7 @@ def accepted_clocks(draft: Draft) -> None:
     add_s = place.add_attend_s if place is not None else 0
     remind = None if policy.remind_s is None else draft.now + (policy.remind_s + add_s) * S
     lapse = None if policy.lapse_s is None else draft.now + (policy.lapse_s + add_s) * S
+    unflag(draft, Flag.REMINDED)
     change(
         draft,
         reach_at=None,
@@ -27,7 +28,6 @@ def accepted_clocks(draft: Draft) -> None:
         again_at=None,
         remind_at=remind,
         lapse_at=lapse,
-        reminded=False,
         return_at=None,
         review_at=draft.now + ATTENDED_REVIEW_S * S if lapse is None and remind is None else None,
     )
@@ -35,6 +35,7 @@ def accepted_clocks(draft: Draft) -> None:
 
 def attended_clocks(draft: Draft) -> None:
     """Somebody is there: only the question whether it is still open remains."""
+    unflag(draft, Flag.REMINDED)
     change(
         draft,
         reach_at=None,
@@ -44,7 +45,6 @@ def attended_clocks(draft: Draft) -> None:
         lost_at=None,
         return_at=None,
         again_at=None,
-        reminded=False,
         review_at=draft.now + ATTENDED_REVIEW_S * S,
     )
 

@@ -116,7 +116,8 @@ def _remind(draft: Draft) -> None:
     missing = [a.staff for a in alarm.acceptances if a.arrived_at is None]
     # Where nothing rings after it, the reminder itself comes back: hourly (ward.md, technical).
     again = draft.now + LASTING_REMIND_S * S if alarm.lapse_at is None else None
-    change(draft, remind_at=again, reminded=True)
+    change(draft, remind_at=again)
+    flag(draft, Flag.REMINDED)
     say(draft, "reminded", staff=missing)
 
 
@@ -177,7 +178,8 @@ def _review(draft: Draft) -> None:
     """Nobody has reset it for long: ask who attends whether it is still open. Nobody to ask: it rings again
     (presence that old is not believed to be somebody at work)."""
     people = [a.staff for a in draft.alarm.acceptances]
-    change(draft, review_at=draft.now + ATTENDED_REVIEW_S * S, reminded=True)
+    change(draft, review_at=draft.now + ATTENDED_REVIEW_S * S)
+    flag(draft, Flag.REMINDED)
     say(draft, "still_open", attended_by=people)
     if not people and draft.alarm.phase in (Phase.ACCEPTED, Phase.ATTENDED):
         unflag(draft, Flag.PRESENCE)

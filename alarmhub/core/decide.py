@@ -125,11 +125,14 @@ def _view(alarm: Alarm) -> tuple[object, ...]:
         alarm.count,
         alarm.turn,
         alarm.extended,
-        alarm.reminded,
         alarm.answer_at,
+        alarm.remind_at,
         alarm.lapse_at,
+        alarm.again_at,
+        alarm.person,
+        alarm.noted,
         alarm.callback,
-        tuple((t.staff, t.answer, t.turn) for t in alarm.told),
+        tuple((t.staff, t.answer, t.turn, t.why) for t in alarm.told),
         tuple((a.staff, a.role, a.arrived_at is None) for a in alarm.acceptances),
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from msgspec.structs import replace
 
 from alarmhub.core.alarm import Alarm, Flag, Phase, Told, lost_due
-from alarmhub.core.draft import Draft, change, flag, say
+from alarmhub.core.draft import Draft, change, flag, say, unflag
 from alarmhub.core.effects import Page, Push, Report, ReportStatus
 from alarmhub.core.kinds import RULES, Kind
 from alarmhub.core.policies import choose, pinned
@@ -154,7 +154,7 @@ def begin(draft: Draft, step: int, extra: tuple[str, ...] = ()) -> None:
         if anybody_hopeful(draft) or draft.alarm.kind is Kind.DRILL:
             return
         say(draft, "step_passed_at_once", step=step, because=_why_nobody(resolved))
-        change(draft, excluded=_inside_only(draft.alarm))
+        # Who has just said no is not the one to wait for in the step after it either: `excluded` stays.
         step += 1
 
 
@@ -370,9 +370,9 @@ def ring_again(
         remind_at=None,
         lapse_at=None,
         lost_at=lost_due(alarm.acceptances),
-        reminded=False,
         extended=False,
     )
+    unflag(draft, Flag.REMINDED)
     watch_for_return(draft)
     if Flag.LAST_RESORT in alarm.flags:
         last_resort(draft, _all_targets(draft, policy))

@@ -67,6 +67,7 @@ FLAGS: Final[dict[str, Both]] = {
         "reset, waiting for word that it is safe",
     ),
     "safe_said": ("sagt lugnt, väntar på återställning", "said to be safe, waiting for the reset"),
+    "reminded": ("påminnelse", "reminder"),
     "place_unknown": ("okänd plats", "unknown place"),
     "last_resort": ("sista utvägen ringer", "last resort rings"),
     "acknowledged_at_source": ("besvarat vid källan", "answered at the source"),

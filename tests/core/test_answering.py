@@ -6,7 +6,7 @@ import pytest
 
 from alarmhub.core.kinds import RULES, AcceptRule, Kind
 from alarmhub.core.reach import Reach
-from alarmhub.core.site import Duty, Hours
+from alarmhub.core.site import Cover, Duty, Hours, Policy, PolicyRule, Step
 from tests.support.ward import DUTIES, MIN, Ward
 
 UNIT = {"anna", "bo", "cia", "dan"}
@@ -231,6 +231,17 @@ def test_the_hold_of_one_without_cover_goes_to_the_last_resort() -> None:
     assert "gun" in call.ringing
 
 
+def test_kommer_strax_skips_the_steps_before_cover() -> None:
+    """A site whose second step is somebody else: the hold is for cover, at once."""
+    ward = Ward()
+    steps = (Step(("care_team",), 45, 10), Step(("role:guard",), 60, 10), Step(("cover",), 60, 10))
+    ward.publish(Policy("p", 1, steps, 60, 180, 180, 300))
+    ward.rule(PolicyRule("p"))
+    call = ward.press("205:12/1")
+    call.says("olle", "hold")
+    assert call.ringing == {"eva", "finn"}
+
+
 def test_kommer_strax_is_only_for_who_is_alone() -> None:
     """With colleagues there is decline."""
     ward = Ward()
@@ -292,9 +303,7 @@ def test_nobody_silences_from_afar_a_call_that_needs_hands(kind: Kind, how: str)
     assert call.alarm.noted == (who,)
 
 
-def _cover(by: str) -> tuple[object, ...]:
-    from alarmhub.core.site import Cover
-
+def _cover(by: str) -> tuple[Cover, ...]:
     return (Cover(by, Hours(), unit="201"),)
 
 
@@ -352,6 +361,18 @@ def test_take_over_moves_it_and_starts_the_arrival_anew() -> None:
     assert "cia" in call.ringing
 
 
+def test_a_lost_colleague_who_was_relieved_gives_nothing_back() -> None:
+    """Her minute ends with the take-over."""
+    ward = Ward()
+    call = ward.press("12/1")
+    call.accepts("anna")
+    ward.phone("anna", Reach.NONE)
+    call.says("bo", "take_over")
+    assert call.alarm.lost_at is None
+    ward.at(120)
+    assert call.takers == ["bo"] and call.phase == "accepted"
+
+
 def test_there_is_nothing_to_take_over_before_somebody_has_it_and_where_nobody_is_released() -> None:
     """Then one accepts instead."""
     ward = Ward()
@@ -404,6 +425,17 @@ def test_given_back_after_the_last_resort_the_ward_rings_with_it() -> None:
     assert call.ringing == UNIT | {"eva", "finn"}
     ward.later(60)
     assert "gun" in call.ringing
+
+
+def test_the_lone_nurse_who_gives_it_back_is_not_waited_for_by_the_next_step() -> None:
+    """Care team and unit are she alone: cover rings in the same instant."""
+    ward = Ward()
+    call = ward.press("205:12/1")
+    call.accepts("olle")
+    call.says("olle", "release")
+    assert call.ringing == {"eva", "finn"}
+    ward.at(60)
+    assert call.ringing == {"eva", "finn", "gun"}
 
 
 def test_giving_back_what_one_has_not_taken_is_refused() -> None:

@@ -89,6 +89,47 @@ def test_what_a_phone_sees_has_a_new_rev(answer: str) -> None:
     assert call.alarm.rev > before
 
 
+def test_every_change_a_phone_shows_has_a_new_rev() -> None:
+    """A repeat's count, a reminder and its return every hour, more time, a door's last step."""
+    ward = Ward()
+    call = ward.press("pump", Kind.TECHNICAL)
+    revs = [call.alarm.rev]
+
+    def risen() -> bool:
+        revs.append(call.alarm.rev)
+        return revs[-1] > revs[-2]
+
+    ward.press("pump", Kind.TECHNICAL)
+    assert risen()
+    call.says("ivar", "accept", via="sms")
+    assert risen()
+    for minute in (30, 90, 150):
+        ward.at(minute * 60 - 1)
+        assert not risen()
+        ward.at(minute * 60)
+        assert risen() and "reminded" in call.flags
+    call.attends("ivar")
+    assert risen() and "reminded" not in call.flags
+
+
+def test_a_doors_last_step_takes_its_next_step_from_the_phones() -> None:
+    """They show when the hub does something next: nothing any more."""
+    ward = Ward()
+    call = ward.press("pump", Kind.DOOR)
+    before = call.alarm
+    ward.at(30)
+    assert call.alarm.answer_at is None and call.alarm.rev == before.rev + 1
+
+
+def test_a_noted_accept_is_shown_to_who_gave_it() -> None:
+    """You: noted."""
+    ward = Ward()
+    call = ward.press("12/1")
+    before = call.alarm.rev
+    call.says("anna", "accept", via="sms")
+    assert call.alarm.rev == before + 1
+
+
 def test_a_new_turn_makes_older_declines_stale() -> None:
     """`turn_rev` is the rev with which the turn began."""
     ward = Ward()

@@ -249,6 +249,16 @@ def test_a_one_way_pager_cannot_confirm_and_is_waited_for() -> None:
     assert call.ringing == {"rut"} | UNIT
 
 
+def test_a_phone_lost_to_its_owners_pager_is_waited_for() -> None:
+    """The pager cannot confirm; she is not unreachable."""
+    ward = Ward()
+    ward.mute_phones = {"anna", "bo"}
+    call = ward.press("12/1")
+    ward.phone("anna", Reach.ONE_WAY)
+    ward.at(44.999)
+    assert call.ringing == {"anna", "bo"}
+
+
 def test_a_phone_that_only_push_reaches_is_pushed_and_given_its_time() -> None:
     """Pushable is not unreachable; with no receipt in time the turn passes on."""
     ward = Ward()
@@ -282,6 +292,20 @@ def test_after_a_restart_nobody_recent_is_skipped_before_the_grace_is_over() -> 
     assert call.ringing == {"anna", "bo"}
     ward.at(30)
     assert call.ringing == UNIT, "and after the grace they are skipped"
+
+
+def test_a_restart_in_the_middle_of_a_step_grants_its_phones_the_grace_too() -> None:
+    """The time to ring was running when the hub went down."""
+    ward = Ward()
+    ward.mute_phones = set(ward.site.staff)
+    call = ward.press("12/1")
+    ward.at(5)
+    ward.reach = dict.fromkeys(ward.reach, Reach.RECENT)
+    ward.grace_until = ward.now + 30_000
+    ward.at(34.999)
+    assert call.ringing == {"anna", "bo"}
+    ward.at(35)
+    assert call.ringing == UNIT
 
 
 def test_phones_back_within_the_grace_have_the_whole_step() -> None:

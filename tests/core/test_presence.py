@@ -43,6 +43,17 @@ def test_presence_marks_who_had_accepted_as_arrived() -> None:
     assert call.shown == {"anna"} and call.reports.count("accepted") == 1
 
 
+def test_presence_does_not_change_when_somebody_arrived() -> None:
+    """She was there before the lamp."""
+    ward = Ward()
+    call = ward.press("12/1")
+    call.attends("anna")
+    arrived_at = ward.now
+    ward.at(60)
+    ward.present("12")
+    assert call.alarm.acceptances[0].arrived_at == arrived_at
+
+
 def test_presence_told_twice_is_told_once() -> None:
     """Plants repeat themselves."""
     ward = Ward()

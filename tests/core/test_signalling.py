@@ -196,6 +196,10 @@ def test_six_calls_in_an_hour_tell_the_shift_leader_once() -> None:
         ward.later(60)
     (notice,) = ward.calls(Kind.REQUEST)
     assert notice.alarm.type == "many_calls" and "dan" in notice.shown
+    notice.accepts("dan")
+    notice.says("dan", "done")
+    ward.press("12/1")
+    assert not ward.calls(Kind.REQUEST), "told once"
 
 
 def test_an_assault_and_a_drill_raise_no_notices() -> None:
@@ -221,6 +225,37 @@ def test_a_rise_of_kind_rings_anew_whoever_had_taken_it() -> None:
     assert call.alarm.policy == "default/emergency" and call.alarm.count == 2
     ward.at(15)
     assert call.ringing >= {"eva", "finn"}
+
+
+def test_a_rise_after_the_last_resort_begins_at_the_first_step_of_what_it_is_now() -> None:
+    """And counts its own last resort from one."""
+    ward = Ward()
+    call = ward.press("12/1", source="points", ref="1201")
+    ward.at(300)
+    assert "last_resort" in call.flags
+    ward.signal("12/1", Kind.EMERGENCY, source="points", ref="1201")
+    assert "last_resort" not in call.flags and call.alarm.step == 0
+    assert call.facts("turn_started")["next_step_at"] == ward.now + 15_000
+    ward.later(30)
+    assert call.facts("last_resort_rings")["times"] == 1
+
+
+def test_a_rise_of_kind_keeps_the_higher_priority() -> None:
+    """A high monitor alarm that becomes an assistance stays high."""
+    ward = Ward()
+    call = ward.press("12/1", Kind.CLINICAL, source="points", ref="1", priority=Priority.HIGH)
+    ward.signal("12/1", Kind.ASSISTANCE, source="points", ref="1")
+    assert call.alarm.kind is Kind.ASSISTANCE and str(call.alarm.priority) == "high"
+
+
+def test_a_kind_as_grave_is_not_graver() -> None:
+    """An assault after an emergency on one address changes neither kind nor type, nor does another type."""
+    ward = Ward()
+    call = ward.press("12", Kind.EMERGENCY, source="points", ref="1")
+    turn = call.alarm.turn
+    ward.signal("12", Kind.ASSAULT, source="points", ref="1")
+    ward.signal("12", Kind.EMERGENCY, source="points", ref="1", type="other")
+    assert (call.alarm.kind, call.alarm.type, call.alarm.turn) == (Kind.EMERGENCY, "emergency", turn)
 
 
 def test_a_rise_of_priority_rings_anew() -> None:

@@ -118,6 +118,17 @@ def test_one_who_is_there_finishes_what_she_began() -> None:
     assert call.phase == "attended" and call.takers == ["anna"] and call.shown == {"anna"}
 
 
+def test_one_of_a_team_who_is_there_stays_while_others_are_on_the_way() -> None:
+    """Off duty or not, she is at the patient's side."""
+    ward = Ward()
+    call = ward.press("12", None, type="heart")
+    call.attends("kim")
+    call.accepts("lena", "anna", "bo")
+    assert call.phase == "accepted"
+    ward.off_duty("kim")
+    assert call.takers == ["kim", "lena", "anna", "bo"] and call.phase == "accepted"
+
+
 def test_one_who_accepted_without_being_on_duty_is_not_sent_home_by_the_roster() -> None:
     """She was not on it when she took it."""
     ward = Ward()
