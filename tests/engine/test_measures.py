@@ -85,3 +85,18 @@ async def test_it_is_said_whether_the_hub_stores() -> None:
         assert value(shift, "storing") == 1
         shift.phone("anna", Reach.NONE)
         assert shift.engine.contacts.by_reach()["live"] == len(shift.reach) - 1
+
+
+@in_virtual_time
+async def test_signals_are_counted_by_what_came_of_them() -> None:
+    """A call is new, its repeat known, a reset of nothing is nothing; open alarms stand by phase."""
+    async with Shift() as shift:
+        await shift.signal("12/1", "patient_call", key="a")
+        await shift.signal("12/1", "patient_call", key="a")
+        await shift.reset("14")
+        counted = {
+            outcome: value(shift, "signals_total", source="plant", outcome=outcome)
+            for outcome in ("new", "known", "nothing")
+        }
+        assert counted == {"new": 1, "known": 1, "nothing": 1}
+        assert phases(shift) == {"ringing": 1}

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from alarmhub.clock import Clock
 from alarmhub.core.alarm import Alarm, concerned
 from alarmhub.core.answers import rings
 from alarmhub.core.events import Signal, SignalEvent
@@ -109,6 +110,9 @@ class Shift:
 
     def __init__(self, site: Site | None = None, *, couriers: tuple[str, ...] = ("report", "push")) -> None:
         self.clock = VirtualClock()
+        self.hub_clock: Clock = self.clock
+        """The hub's own, where it is another than the database's."""
+        self.store_kind = SlowStore
         self.tables = Tables()
         self.site = site if site is not None else Ward().site
         self.plants = Plants()
@@ -128,7 +132,7 @@ class Shift:
         it only after `seed_after_s`."""
         if not self.tables.sites:
             await self.publish(self.site)
-        self.store = SlowStore(self.clock, self.tables)
+        self.store = self.store_kind(self.clock, self.tables)
         lease = await self.store.acquire(owner, TTL_MS)
         assert lease is not None, "another hub holds the lease"
         await self._serve(lease, owner, seed_after_s)
@@ -141,7 +145,7 @@ class Shift:
         self.screens = Screens(self)
         self.engine = Engine(
             store=self.store,
-            clock=self.clock,
+            clock=self.hub_clock,
             crew=self.crew,
             metrics=self.metrics,
             owner=owner,
