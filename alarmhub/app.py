@@ -36,6 +36,7 @@ from alarmhub.web.server import WebSettings
 
 STANDBY_LOOK_EVERY_S = 0.1
 OPEN_AGAIN_EVERY_S = 0.5
+OTHER_COMES_BACK_WITHIN_S = 1.0
 DRAIN_WITHIN_S = 5.0
 LOCAL_SCOPES = ("signals:write", "alarms:read", "metrics:read")
 """What commands on this machine may do with the local secret."""
@@ -125,6 +126,7 @@ class App:
         _log.info(Line.HUB_STOPPED)
 
     _drain = True
+    _outage = False
 
     # Steps
 
@@ -172,17 +174,21 @@ class App:
             except StoreUnavailable as exc:
                 if not said:
                     _log.warning(Line.DATABASE_LOST, cause=str(exc))
-                said = True
+                said = self._outage = True
                 await asyncio.sleep(OPEN_AGAIN_EVERY_S)
 
     async def _take_lease(self, owner: str) -> Lease:
         ttl_ms = round(self.settings.hub.lease_ttl_s * 1000)
         standing_by = False
         while True:
-            asked_ns = self.clock.monotonic_ns()
-            lease = None
-            with suppress(StoreUnavailable):
+            asked_ns, lease = 0, None
+            try:
+                if self._outage:
+                    await self._let_the_other_come_back()
+                asked_ns = self.clock.monotonic_ns()
                 lease = await self.store.acquire(owner, ttl_ms)
+            except StoreUnavailable:
+                self._outage = True
             if lease is not None:
                 self.clock.measured(lease.database_now, asked_ns=asked_ns)
                 _log.info(Line.LEASE_TAKEN, epoch=lease.epoch)
@@ -191,6 +197,13 @@ class App:
                 standing_by = True
                 _log.info(Line.HUB_STANDBY)
             await asyncio.sleep(STANDBY_LOOK_EVERY_S)
+
+    async def _let_the_other_come_back(self) -> None:
+        """The lease ran out because the database was away, not because its hub died: that hub has the phones,
+        and asks several times a second. Raises StoreUnavailable while the database is still away."""
+        await self.store.applied("")
+        await asyncio.sleep(OTHER_COMES_BACK_WITHIN_S)
+        self._outage = False
 
     async def _engine(self, lease: Lease, owner: str) -> None:
         self.lines = Lines(self.settings.espa, clock=self._line_clock, crew=self.crew, metrics=self.metrics)

@@ -294,3 +294,56 @@ async def test_the_hubs_own_database_is_started_again_when_it_is_killed(whom: st
         for pid in processes_in(folder / "postgres"):
             os.kill(pid, signal.SIGKILL)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def test_after_an_outage_the_hub_that_was_active_stays_active(house: House, server: Server) -> None:
+    """A standby lets it come back first: its phones are still connected, and ringing."""
+    active, standby = house.hub("active"), house.hub("standby")
+    await active.start()
+    standby.launch()
+    await standby.said("hub_standby")
+    async with active.phone(0) as phone:
+        for _ in range(3):
+            await server.stop()
+            await until(lambda: not phone.storing, "the loss is noticed")
+            await pass_time(2.0, "the lease runs out")
+            await server.start()
+            await active.serves()
+            await _is_told(phone, storing=True)
+            assert standby.running and not standby.lines("lease_taken")
+        assert phone.closed is None
+
+    active.kill()
+    killed_at = time.monotonic()
+    await standby.serves()
+    print(f"take-over by a standby that saw outages: {time.monotonic() - killed_at:.2f} s")
+    assert time.monotonic() - killed_at <= 3.5
+    assert await standby.stop() == 0
+
+
+async def test_a_machine_that_loses_its_power_loses_nothing_acknowledged() -> None:
+    """Hub and embedded database are killed together in a stream of presses, and started again."""
+    folder = Path(tempfile.mkdtemp(prefix="alarmhub-acceptance-own-", dir="/tmp"))
+    ours = EmbeddedServer(folder)
+    try:
+        await ours.start()
+        async with House(ours.dsn) as house:
+            hub = house.hub(DATABASE__DATA_DIR=folder, own_database=True)
+            await hub.start()
+            await ours.stop()
+            acknowledged: dict[str, str] = {}
+            for number in range(60):
+                answer = await hub.press(f"call-{number}", number % 10, id=f"call-{number}")
+                acknowledged[f"call-{number}"] = answer.body["alarm"]
+            hub.kill()
+            for pid in processes_in(folder / "postgres"):
+                os.kill(pid, signal.SIGKILL)
+
+            took_s = await hub.start()
+            print(f"hub and database killed together: serving {took_s:.2f} s after the start")
+            assert {ref: alarm.id for ref, alarm in (await house.alarms()).items()} == acknowledged
+            assert await hub.stop() == 0
+    finally:
+        for pid in processes_in(folder / "postgres"):
+            os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(folder, ignore_errors=True)
