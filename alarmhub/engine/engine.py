@@ -24,7 +24,8 @@ from alarmhub.core.world import World
 from alarmhub.engine import ids, notices
 from alarmhub.engine.contact import Contacts
 from alarmhub.engine.deadlines import Deadlines
-from alarmhub.engine.fold import Folded, Folder
+from alarmhub.engine.fold import Folder
+from alarmhub.engine.folded import Folded
 from alarmhub.engine.items import (
     RANK_OF,
     AnswerItem,

@@ -8,10 +8,8 @@ It refuses to wait and to write.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from alarmhub.core.addressing import address, room_of
 from alarmhub.core.alarm import Alarm, concerned
@@ -31,6 +29,7 @@ from alarmhub.core.events import (
 from alarmhub.core.reasons import Reason
 from alarmhub.core.world import Decision, World
 from alarmhub.engine import ids
+from alarmhub.engine.folded import Folded, Lateness
 from alarmhub.engine.items import (
     AnswerItem,
     AvailabilityItem,
@@ -43,11 +42,8 @@ from alarmhub.engine.items import (
 )
 from alarmhub.engine.state import Overlay, State
 from alarmhub.ports import (
-    AlarmRow,
     AnsweredRow,
     AnswerOutcome,
-    Batch,
-    Change,
     EventRow,
     FactRow,
     OutboxRow,
@@ -68,78 +64,6 @@ _OUTCOME = msgspec.json.Decoder(SignalOutcome)
 _ANSWER = msgspec.json.Decoder(AnswerOutcome)
 
 
-class Lateness(Struct, frozen=True):
-    """A deadline that was decided: when it was due."""
-
-    alarm: str
-    due: int
-
-
-class Folded:
-    """The outcome of folding some items: what to write, and what to do once it is committed."""
-
-    def __init__(self, batch_id: str, items: list[Item], overlay: Overlay) -> None:
-        self.batch_id = batch_id
-        self.items = items
-        self.overlay = overlay
-        self.before: dict[str, Alarm | None] = {}
-        self.events: list[EventRow] = []
-        self.outbox: list[OutboxRow] = []
-        self.answered: list[AnsweredRow] = []
-        self.facts: list[FactRow] = []
-        self.quarantined: list[QuarantineRow] = []
-        self.rosters: dict[str, bytes] = {}
-        self.replies: list[tuple[Item, Any]] = []
-        self.late: list[Lateness] = []
-        self.untouched: list[tuple[str, str]] = []  # staff, alarm: a turn passed without a touch
-        self.touched: set[str] = set()
-        self.rearm: list[str] = []
-        self.failed: list[tuple[str, Exception]] = []  # alarm that went to its fallback
-        self.poison: list[tuple[Item, Exception]] = []  # what was set aside
-
-    @property
-    def empty(self) -> bool:
-        """Nothing to write."""
-        return not (
-            self.before or self.events or self.answered or self.facts or self.quarantined or self.outbox
-        )
-
-    def changes(self) -> list[Change]:
-        """What phones are to be shown."""
-        return [Change(before, self.overlay.changed[id]) for id, before in self.before.items()]
-
-    def batch(self) -> Batch:
-        """All of it as one commit."""
-        return Batch(
-            id=self.batch_id,
-            alarms=[_row(self.overlay.changed[id]) for id in self.before],
-            events=self.events,
-            outbox=self.outbox,
-            answered=self.answered,
-            facts=self.facts,
-            rosters=list(self.rosters.items()),
-            quarantined=self.quarantined,
-        )
-
-
-def _row(alarm: Alarm) -> AlarmRow:
-    return AlarmRow(
-        alarm.id,
-        alarm.source,
-        alarm.key,
-        alarm.kind,
-        alarm.priority,
-        alarm.place,
-        alarm.unit,
-        alarm.phase,
-        alarm.version,
-        alarm.raised_at,
-        alarm.at,
-        alarm.due,
-        _encode(alarm),
-    )
-
-
 class Folder:
     """Folds items against one committed state. One per engine; holds the ids and what rosters are stored."""
 
@@ -151,28 +75,28 @@ class Folder:
     def fold(self, items: Iterable[Item], world: World, now: int) -> Folded:
         """Decide everything, in the order it counts. Never raises for an item: the culprit is set aside."""
         ordered = sorted(items, key=_counts_at)
-        poison: list[tuple[Item, Exception]] = []
-        while True:
-            folded = Folded(self._numbers.next(), ordered, Overlay(self._state))
-            culprit = self._all(folded, [i for i, _ in poison], world, now)
-            if culprit is None:
-                break
-            poison.append(culprit)  # half decided: begin anew without it
-        for item, exc in poison:
-            self._set_aside(folded, item, exc, now)
+        folded = Folded(self._numbers.next(), ordered, Overlay(self._state))
+        try:
+            for item in ordered:
+                self._one(folded, item, world, now)
+        except Exception:  # noqa: BLE001  whose fault it was, the second time will tell
+            return self._carefully(ordered, world, now)
         return folded
 
-    def _all(
-        self, folded: Folded, without: list[Item], world: World, now: int
-    ) -> tuple[Item, Exception] | None:
-        for item in folded.items:
-            if item in without:
-                continue
+    def _carefully(self, ordered: list[Item], world: World, now: int) -> Folded:
+        """One event must not stop the others: what the culprit had half decided is taken back."""
+        folded = Folded(self._numbers.next(), ordered, Overlay(self._state))
+        poison: list[tuple[Item, Exception]] = []
+        for item in ordered:
+            before = folded.saved()
             try:
                 self._one(folded, item, world, now)
-            except Exception as exc:  # noqa: BLE001  one event must not stop the others
-                return item, exc
-        return None
+            except Exception as exc:  # noqa: BLE001
+                folded.restore(before)
+                poison.append((item, exc))
+        for culprit, cause in poison:
+            self._set_aside(folded, culprit, cause, now)
+        return folded
 
     def _one(self, folded: Folded, item: Item, world: World, now: int) -> None:
         match item:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from alarmhub import logs
 from alarmhub.clock import Clock
 from alarmhub.core.alarm import Alarm, Phase
-from alarmhub.engine.fold import Folded
+from alarmhub.engine.folded import Folded
 from alarmhub.engine.items import SignalItem
 from alarmhub.logs import Line
 from alarmhub.metrics import Metrics

@@ -232,7 +232,7 @@ class Overlay:
         self._base = base
         self.changed: dict[str, Alarm] = {}
         self._new_keys: dict[tuple[str, str], str] = {}
-        self._new_rooms: dict[str, list[str]] = {}
+        self._new_rooms: dict[str, tuple[str, ...]] = {}
         self._new_drills: set[str] = set()
         self._began: dict[tuple[str, str], int] = {}  # (place, kind) → starts
         self._ended: dict[tuple[str, str], Alarm] = {}  # (place, kind) → the last that ended
@@ -251,7 +251,7 @@ class Overlay:
             self._new_keys[alarm.source, alarm.key] = alarm.id
             for room in {alarm.place, alarm.room}:
                 if room:
-                    self._new_rooms.setdefault(room, []).append(alarm.id)
+                    self._new_rooms[room] = (*self._new_rooms.get(room, ()), alarm.id)
             if alarm.drill:
                 self._new_drills.add(alarm.id)
             self._began[alarm.place, alarm.kind] = self._began.get((alarm.place, alarm.kind), 0) + 1

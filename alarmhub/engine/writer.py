@@ -15,7 +15,8 @@ from alarmhub import logs
 from alarmhub.clock import Clock
 from alarmhub.core.world import World
 from alarmhub.engine import ids
-from alarmhub.engine.fold import Folded, Folder, quarantine
+from alarmhub.engine.fold import Folder, quarantine
+from alarmhub.engine.folded import Folded
 from alarmhub.engine.items import Item, Rank
 from alarmhub.engine.queue import Queue
 from alarmhub.logs import Line

@@ -10,7 +10,8 @@ import pytest
 
 from alarmhub.core.alarm import Alarm
 from alarmhub.core.world import World
-from alarmhub.engine.fold import Folded, Folder
+from alarmhub.engine.fold import Folder
+from alarmhub.engine.folded import Folded
 from alarmhub.engine.items import Item
 from alarmhub.engine.writer import DECIDE_WITHIN_S, MOST_EVENTS, RECEIPTS_WAIT_S, STORE_WITHIN_MS
 from alarmhub.ports import Batch, Fenced, NotStored, Refused, SignalOutcome, StoreUnavailable, Unstorable
