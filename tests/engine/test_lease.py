@@ -8,7 +8,7 @@ from alarmhub.clock import MonotonicClock
 from alarmhub.engine.lease import TRIM_EVERY_MS
 from alarmhub.ports import Fenced, Lease, StoreUnavailable
 from tests.support.shift import TTL_MS, Shift, SlowStore
-from tests.support.virtual import in_virtual_time, until
+from tests.support.virtual import in_virtual_time, passes, until
 
 
 @in_virtual_time
@@ -54,7 +54,7 @@ class Hiccup(SlowStore):
     async def renew(self, epoch: int, ttl_ms: int) -> Lease:  # noqa: D102
         if self.hangs:
             self.hangs = False
-            await asyncio.sleep(0.3)
+            await passes(0.3)
         return await super().renew(epoch, ttl_ms)
 
 

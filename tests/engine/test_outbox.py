@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,7 +15,7 @@ from alarmhub.store.memory import Tables
 from alarmhub.tasks import Crew, spawn
 from tests.support.shift import Plants, SlowStore, lost
 from tests.support.stored import batch, effect_row
-from tests.support.virtual import VirtualClock, in_virtual_time, until
+from tests.support.virtual import VirtualClock, in_virtual_time, passes, until
 
 
 class Post:
@@ -89,9 +88,9 @@ async def test_one_order_per_address_and_no_waiting_between_addresses() -> None:
         post.plants.takes_s = 3.0
         await post.commit("a1", "a2", to="a")
         await post.commit("b1", to="b")
-        await asyncio.sleep(3.5)
+        await passes(3.5)
         assert post.sent == ["a1", "b1"]
-        await asyncio.sleep(3)
+        await passes(3)
         assert post.sent == ["a1", "b1", "a2"]
 
 
@@ -152,9 +151,9 @@ async def test_nobody_is_told_what_is_no_longer_true() -> None:
     async with post.at_work():
         post.plants.broken = lost
         await post.commit("a", gives_up_after_s=60)
-        await asyncio.sleep(1)
+        await passes(1)
     tries = len(post.plants.taken)
-    await asyncio.sleep(3600)
+    await passes(3600)
     again = Post(post.store.tables)
     async with again.at_work():
         await until(lambda: not again.store.tables.outbox, "it is given up")
@@ -178,10 +177,10 @@ async def test_what_a_crash_left_unsettled_is_sent_again_after_its_lease() -> No
     async with post.at_work():
         post.plants.takes_s = 5.0
         await post.commit("a")
-        await asyncio.sleep(1)
+        await passes(1)
     again = Post(post.store.tables)
     async with again.at_work():
-        await asyncio.sleep(LEASE_MS / 1000 - 3)
+        await passes(LEASE_MS / 1000 - 3)
         assert not again.sent
         await until(lambda: again.sent == ["a"], "it is sent again", within_s=10)
 
@@ -192,9 +191,9 @@ async def test_a_database_that_is_away_costs_nothing_but_a_second_sending() -> N
     async with Post().at_work() as post:
         post.plants.takes_s = 1.0
         await post.commit("a")
-        await asyncio.sleep(0.5)
+        await passes(0.5)
         post.store.away = True
-        await asyncio.sleep(LEASE_MS / 1000)
+        await passes(LEASE_MS / 1000)
         post.store.away = False
         await until(lambda: not post.store.tables.outbox, "it is settled", within_s=20)
         assert post.sent == ["a", "a"]
@@ -209,7 +208,7 @@ async def test_fenced_means_the_end_only_if_nobody_took_the_lease_anew(ours: boo
         await post.store.acquire("hub", 1_000_000_000)
         post.holds = not ours
         post.outbox.announce()
-        await asyncio.sleep(0.1)
+        await passes(0.1)
         assert post.crew.fatal.done() is not ours
 
 
@@ -228,5 +227,5 @@ async def test_at_rest_it_asks_seldom() -> None:
     """Nothing to send: it looks every few seconds for what a crash left, no more."""
     async with Post().at_work() as post:
         before = post.store.claims
-        await asyncio.sleep(60)
+        await passes(60)
         assert post.store.claims - before <= 13

@@ -12,8 +12,8 @@ from alarmhub.engine.deadlines import Deadlines
 from alarmhub.engine.timer import DeadlineTimer
 from tests.support.clock import ManualClock
 from tests.support.stored import alarm
-from tests.support.virtual import VirtualClock, in_virtual_time
-from tests.support.waiting import until
+from tests.support.virtual import VirtualClock, in_virtual_time, passes
+from tests.support.waiting import turns, until
 
 
 class FastClock(VirtualClock):
@@ -48,11 +48,11 @@ async def test_it_wakes_at_the_instant_and_not_before() -> None:
     bench = Bench()
     bench.wait("b", 60)
     bench.wait("a", 45)
-    await asyncio.sleep(44.999)
+    await passes(44.999)
     assert bench.said == []
-    await asyncio.sleep(0.002)
+    await passes(0.002)
     assert bench.said == [("a", 0)]
-    await asyncio.sleep(15)
+    await passes(15)
     assert bench.said == [("a", 0), ("b", 0)]
 
 
@@ -62,7 +62,7 @@ async def test_an_earlier_deadline_is_not_missed_by_a_millisecond() -> None:
     bench = Bench()
     bench.wait("a", 10)
     bench.wait("b", 9.999)
-    await asyncio.sleep(11)
+    await passes(11)
     assert bench.said == [("b", 0), ("a", 0)]
 
 
@@ -71,7 +71,7 @@ async def test_a_clock_that_runs_fast_makes_nothing_late() -> None:
     """The hub's clock catches up with the database while a deadline waits: late by milliseconds at most."""
     bench = Bench(FastClock())
     bench.wait("a", 45)
-    await asyncio.sleep(50)
+    await passes(50)
     ((_, late_ms),) = bench.said
     assert 0 <= late_ms <= 30
 
@@ -81,9 +81,9 @@ async def test_a_clock_that_jumps_forward_is_noticed() -> None:
     """The machine slept: what fell due meanwhile is served within half a second without being told."""
     bench = Bench()
     bench.wait("a", 600)
-    await asyncio.sleep(1)
+    await passes(1)
     bench.clock.jump(3600)
-    await asyncio.sleep(0.5)
+    await passes(0.5)
     assert [id for id, _ in bench.said] == ["a"]
 
 
@@ -93,9 +93,9 @@ async def test_a_clock_set_back_makes_nothing_early() -> None:
     bench = Bench()
     bench.wait("a", 10)
     bench.clock.jump(-3)
-    await asyncio.sleep(12.9)
+    await passes(12.9)
     assert bench.said == []
-    await asyncio.sleep(0.2)
+    await passes(0.2)
     assert bench.said == [("a", 0)]
 
 
@@ -105,10 +105,10 @@ async def test_stopped_it_says_nothing_until_it_is_armed_again() -> None:
     bench = Bench()
     bench.wait("a", 10)
     bench.timer.stop()
-    await asyncio.sleep(20)
+    await passes(20)
     assert bench.said == []
     bench.timer.arm()
-    await asyncio.sleep(0.001)
+    await passes(0.001)
     assert bench.said == [("a", 10_000)]
 
 
@@ -119,7 +119,7 @@ async def test_ten_thousand_over_a_minute_are_punctual() -> None:
     for number in range(10_000):
         bench.deadlines.note(alarm(f"a{number}", answer_at=bench.clock.now() + 1 + number * 6))
     bench.timer.arm()
-    await asyncio.sleep(61)
+    await passes(61)
     assert len(bench.said) == 10_000
     assert max(late for _, late in bench.said) <= 1
 
@@ -137,7 +137,7 @@ def test_an_overdue_deadline_armed_twice_fires_once(loop: Callable[[], asyncio.A
         timer.arm()
         await until(lambda: fired, "the deadline fires")
         timer.arm()
-        await asyncio.sleep(0.01)
+        await turns(20)
 
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(overdue())

@@ -16,7 +16,7 @@ from alarmhub.engine.items import Item
 from alarmhub.engine.writer import DECIDE_WITHIN_S, MOST_EVENTS, RECEIPTS_WAIT_S, STORE_WITHIN_MS
 from alarmhub.ports import Batch, Fenced, NotStored, Refused, SignalOutcome, StoreUnavailable, Unstorable
 from tests.support.shift import Shift
-from tests.support.virtual import VirtualLoop, in_virtual_time, until
+from tests.support.virtual import VirtualLoop, in_virtual_time, passes, until
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ async def test_what_comes_during_a_commit_is_one_next_batch() -> None:
     async with Shift() as shift:
         shift.store.before_s = 0.02
         first = pressed(shift, "first")
-        await asyncio.sleep(0.005)
+        await passes(0.005)
         others = pressed(shift, *(f"k{n}" for n in range(50)))
         await asyncio.gather(*first, *others)
         assert [opened(b) for b in shift.store.batches if opened(b)] == [1, 50]
@@ -71,7 +71,7 @@ async def test_high_goes_first_in_a_backlog() -> None:
     """An emergency pressed after a thousand calls is stored with the next batch."""
     async with Shift() as shift:
         calls = pressed(shift, *(f"k{n}" for n in range(1_000)))
-        await asyncio.sleep(0)
+        await passes(0)
         emergency = begun(shift.signal("14/1", "emergency"))
         await emergency
         assert sum(call.done() for call in calls) <= 2 * MOST_EVENTS
@@ -84,10 +84,10 @@ async def test_nobody_is_answered_and_nothing_is_shown_before_the_commit() -> No
     async with Shift() as shift:
         shift.store.before_s = 0.5
         (press,) = pressed(shift, "k")
-        await asyncio.sleep(0.4)
+        await passes(0.4)
         assert not press.done() and not shift.screens.changes and not shift.engine.state.alarms
         assert not shift.tables.alarms
-        await asyncio.sleep(0.11)
+        await passes(0.11)
         assert press.done() and len(shift.screens.changes) >= 1 and len(shift.engine.state.alarms) == 1
 
 
@@ -103,15 +103,15 @@ async def test_receipts_wait_for_company_and_hold_up_nobody() -> None:
             shift.engine.receipt(staff=staff, device="d", alarm=call.id, rev=call.rev, seen=False)
 
         rang("anna")
-        await asyncio.sleep(RECEIPTS_WAIT_S / 2)
+        await passes(RECEIPTS_WAIT_S / 2)
         rang("bo")
-        await asyncio.sleep(RECEIPTS_WAIT_S)
+        await passes(RECEIPTS_WAIT_S)
         assert [len(b.events) for b in shift.store.batches[before:]] == [2]
 
         other = await shift.press("14/1")
         at = shift.clock.now()
         shift.engine.receipt(staff="anna", device="d", alarm=other.id, rev=other.rev, seen=False)
-        await asyncio.sleep(0.001)
+        await passes(0.001)
         await shift.press("13/1")
         assert shift.clock.now() - at <= 5
 
@@ -125,7 +125,7 @@ async def test_a_caller_who_goes_away_harms_nobody() -> None:
     async with Shift() as shift:
         shift.store.before_s = 0.1
         calls = pressed(shift, "a", "b", "c")
-        await asyncio.sleep(0.01)
+        await passes(0.01)
         calls[1].cancel()
         done = await asyncio.gather(*calls, return_exceptions=True)
         assert [isinstance(o, SignalOutcome) for o in done] == [True, False, True]
@@ -164,7 +164,7 @@ async def test_idle_means_that_what_was_lost_is_stored_too() -> None:
     async with Shift() as shift:
         shift.store.fail_next_write(applied=False)
         (press,) = pressed(shift, "k")
-        await asyncio.sleep(0.0005)
+        await passes(0.0005)
         await shift.settled()
         assert press.done() and len(shift.tables.alarms) == 1
 
@@ -204,7 +204,7 @@ async def test_refused_and_not_applied_is_never_stored() -> None:
         shift.store.fail_next_write(applied=False)
         shift.store.before_s = 0.1
         (press,) = pressed(shift, "k")
-        await asyncio.sleep(0.05)
+        await passes(0.05)
         shift.store.away = True
         with pytest.raises(NotStored):
             await press
@@ -246,7 +246,7 @@ async def test_a_clock_set_forward_refuses_nobody() -> None:
     async with Shift() as shift:
         shift.store.before_s = 0.5
         (press,) = pressed(shift, "k")
-        await asyncio.sleep(0.1)
+        await passes(0.1)
         shift.clock.jump(3600)
         assert (await press).new
 
@@ -364,10 +364,10 @@ async def test_when_another_has_taken_over_the_hub_stops_and_says_so_to_who_wait
         await shift.settled()
         shift.store.before_s = 0.05
         (press,) = pressed(shift, "k")
-        await asyncio.sleep(0.01)
+        await passes(0.01)
         shift.tables.epoch += 1
         queued = pressed(shift, "k2")
-        await asyncio.sleep(0.05)
+        await passes(0.05)
         for waiting in (press, *queued):
             assert isinstance(waiting.exception(), NotStored)
         assert isinstance(shift.crew.fatal.result().exc, Fenced)
@@ -397,7 +397,7 @@ async def test_a_stop_commits_what_waits() -> None:
     """Everything taken in is answered and stored, then the lease is free at once."""
     shift = await Shift().begin()
     calls = pressed(shift, *(f"k{n}" for n in range(600)))
-    await asyncio.sleep(0)
+    await passes(0)
     await shift.stop()
     assert all(call.result().new for call in calls)
     assert sum(row.source == "plant" for row in shift.tables.alarms.values()) == 600

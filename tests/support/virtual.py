@@ -84,6 +84,11 @@ def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P,
     return run
 
 
+async def passes(seconds: float) -> None:
+    """Let so much virtual time pass."""
+    await asyncio.sleep(seconds)
+
+
 async def until(
     condition: Callable[[], T | Awaitable[T]], what: str = "the condition", *, within_s: float = 60.0
 ) -> T:
