@@ -85,7 +85,7 @@ class Line(StrEnum):
     SOURCE_CONNECTED = "source_connected", "A source's link opened."
     SOURCE_CLOSED = "source_closed", "A source's link closed; `cause` says why."
     SOURCE_FAULT = "source_fault", "A source sent something its protocol forbids."
-    SOURCE_HABIT = "source_habit", "What a source's line does where its protocol leaves room; `habit` says it."
+    SOURCE_HABIT = "source_habit", "What a source does where its protocol leaves room; `habit` says it."
     SOURCE_DOWN = "source_down", "A source has been silent for its whole down time."
     SOURCE_UP = "source_up", "A source that was down has been stable for its whole up time."
 

@@ -70,7 +70,9 @@ class Metrics:
             "escalation_lateness_seconds", "From a deadline's due time to its commit.", LATENESS_BUCKETS_S
         )
         self.written_late_s = histogram(
-            "escalation_written_lateness_seconds", "From a deadline's due time to its frames.", LATENESS_BUCKETS_S
+            "escalation_written_lateness_seconds",
+            "From a deadline's due time to its frames.",
+            LATENESS_BUCKETS_S,
         )
         self.batch_events = histogram("batch_events", "Events per commit.", BATCH_BUCKETS)
         self.loop_lag_s = histogram(

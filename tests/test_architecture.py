@@ -23,7 +23,10 @@ MODULE_LINES = 500
 FUNCTION_LINES = 60
 
 # Modules without a test module of their own, each with the reason.
-UNTESTED: dict[str, str] = {}
+UNTESTED: dict[str, str] = {
+    "alarmhub/__main__.py": "one call of cli.main, which tests/test_cli.py runs as `python -m alarmhub`",
+    "alarmhub/ports.py": "promises without behaviour; the contract suite in tests/store holds both stores to them",
+}
 # Modules longer than MODULE_LINES, each with the reason.
 LONG_MODULES: dict[str, str] = {}
 # Functions longer than FUNCTION_LINES ("path: name"), each with the reason.

@@ -322,7 +322,7 @@ class PostgresStore:
                     try:
                         yield connection
                     except (OSError, TimeoutError, asyncio.CancelledError):
-                        # Given back in the midst of a statement it is waited for, as long as the server hangs.
+                        # Given back in the midst of a statement it is waited for while the server hangs.
                         connection.terminate()
                         raise
         except StoreUnavailable:

@@ -127,7 +127,7 @@ class Presser:
             while True:
                 presses.create_task(self._until_taken(f"call-{number}", number))
                 number += 1
-                await asyncio.sleep(0.1)
+                await pass_time(0.1, "the next press")
 
     async def _until_taken(self, ref: str, number: int) -> None:
         while ref not in self.acknowledged:
@@ -136,7 +136,7 @@ class Presser:
             if answer.status in (200, 201):
                 self.acknowledged[ref] = answer.body["alarm"]
             else:
-                await asyncio.sleep(float(answer.headers["Retry-After"]))
+                await pass_time(float(answer.headers["Retry-After"]), "until the hub said to try again")
 
 
 async def _serves_again(

@@ -72,7 +72,7 @@ async def test_after_a_lost_commit_an_end_does_not_overtake_its_start() -> None:
             spawn(rig.press(f"other-{n}", priority="high"), "other", rig.crew, ends=True) for n in range(600)
         ]
         end = spawn(rig.engine.signal(start_of("call", event="end")), "end", rig.crew, ends=True)
-        await asyncio.sleep(0)
+        await turns()
         rig.store.away = False
 
         assert (await start).new
