@@ -231,6 +231,25 @@ def test_the_hold_of_one_without_cover_goes_to_the_last_resort() -> None:
     assert "gun" in call.ringing
 
 
+def test_holding_at_the_last_resort_does_not_hurry_it() -> None:
+    """It rings already; it comes again in its own time."""
+    ward = Ward()
+    call = ward.press("205:12/1")
+    ward.at(170)
+    rings = call.facts("last_resort_rings")["times"]
+    assert call.says("olle", "hold").ok and "olle" not in call.ringing
+    assert call.facts("last_resort_rings")["times"] == rings
+
+
+def test_a_lone_nurse_may_decline_when_somebody_else_comes() -> None:
+    """Kommer strax is for when nobody does."""
+    ward = Ward()
+    call = ward.press("205:12", Kind.ASSISTANCE)
+    call.accepts("eva")
+    call.declines("olle")
+    assert "olle" not in call.shown and "declined" in call.codes
+
+
 def test_kommer_strax_skips_the_steps_before_cover() -> None:
     """A site whose second step is somebody else: the hold is for cover, at once."""
     ward = Ward()
@@ -403,6 +422,15 @@ def test_given_back_it_rings_the_others_at_once_but_not_who_gave_it_back() -> No
     assert (call.phase, call.ringing, call.takers) == ("ringing", {"bo"}, [])
     ward.at(75)
     assert call.ringing == UNIT
+
+
+def test_given_back_by_who_was_there_it_is_no_longer_asked_whether_it_is_open() -> None:
+    """It rings: the question comes back when somebody is there."""
+    ward = Ward()
+    call = ward.press("12/1")
+    call.attends("anna")
+    call.says("anna", "release")
+    assert call.alarm.review_at is None
 
 
 def test_given_back_at_a_later_step_the_earlier_ones_ring_too() -> None:

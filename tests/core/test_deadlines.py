@@ -31,7 +31,7 @@ def test_accepted_and_nobody_there_in_time_rings_the_next_step_and_who_accepted(
         assert not call.alarm.reminded
         ward.at(rules.remind_s)
         assert call.alarm.reminded and call.facts("reminded")["staff"] == [who]
-        assert "not_attended" not in call.flags
+        assert "not_attended" not in call.flags and call.alarm.remind_at is None
     ward.at(rules.lapse_s - 0.001)
     assert call.phase == "accepted"
     ward.at(rules.lapse_s)
@@ -66,6 +66,17 @@ def test_who_accepted_is_rung_even_where_the_next_step_does_not_name_her() -> No
     assert call.phase == "ringing" or call.pushed == []
     ward.at(5 * MIN)
     assert "dan" in call.ringing and "dan" in call.pushed
+
+
+def test_the_neighbour_who_took_it_unasked_is_rung_and_pushed_to_as_well() -> None:
+    """No step so far names her."""
+    ward = Ward()
+    call = ward.press("12/1")
+    call.accepts("finn")
+    ward.at(5 * MIN - 10)
+    ward.phone("finn", Reach.PUSHABLE)
+    ward.at(5 * MIN)
+    assert call.ringing == UNIT | {"finn"} and call.pushed == ["finn"]
 
 
 def test_the_desk_that_took_it_at_the_last_resort_is_rung_again_with_it() -> None:
@@ -223,6 +234,7 @@ def test_what_was_returned_once_is_not_returned_again_until_it_was_taken_back() 
     call = ward.press("12", Kind.ASSISTANCE)
     ward.at(60)
     call.accepts("anna")
+    assert "unanswered" not in call.flags and "returned" in call.flags
     call.says("anna", "release")
     ward.at(5 * MIN)
     assert call.reports.count("unanswered") == 1
@@ -258,6 +270,17 @@ def test_an_acceptor_without_contact_for_a_minute_gives_the_alarm_back() -> None
     ward.at(70)
     assert call.phase == "ringing" and call.ringing == {"anna", "bo"} and call.takers == []
     assert call.facts("acceptor_lost")["staff"] == ["anna"]
+
+
+def test_one_lost_on_the_way_where_another_is_there_rings_nobody() -> None:
+    """Somebody is with the patient."""
+    ward = Ward()
+    call = ward.press("12", Kind.ASSISTANCE)
+    call.accepts("bo")
+    call.attends("anna")
+    ward.phone("bo", Reach.NONE)
+    ward.at(70)
+    assert call.phase == "attended" and call.takers == ["anna"] and not call.ringing
 
 
 def test_an_acceptor_back_in_time_keeps_it() -> None:

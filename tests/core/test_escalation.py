@@ -454,6 +454,46 @@ def test_a_phone_nobody_touches_rings_with_the_next_step_together() -> None:
     assert call.ringing == UNIT and call.facts("untouched_phone")["staff"] == ["anna"]
     (notice,) = ward.calls(Kind.REQUEST)
     assert notice.ringing == {"dan"} and notice.alarm.type == "untouched_phone"
+    ward.at(170)
+    assert call.codes.count("untouched_phone") == 1
+
+
+def test_a_drill_in_an_empty_unit_rings_nobody_instead() -> None:
+    """It is no call: nobody's last resort is tried."""
+    assert not Ward().press("empty:12", Kind.DRILL, heard=True).shown
+
+
+def test_a_door_given_back_after_its_last_step_rings_it_again() -> None:
+    """There is no last resort to go to."""
+    ward = Ward()
+    call = ward.press("pump", Kind.DOOR)
+    ward.at(40)
+    call.accepts("anna")
+    call.says("anna", "release")
+    assert call.ringing == {"bo", "cia", "dan"}
+
+
+def test_a_grace_buys_no_time_for_phones_that_are_there() -> None:
+    """Only who is recent is waited for."""
+    ward = Ward()
+    ward.grace_until = ward.now + 30_000
+    ward.mute_phones = {"anna", "bo"}
+    call = ward.press("12/1")
+    ward.at(10)
+    assert call.ringing == UNIT
+
+
+def test_who_is_in_the_room_of_an_assistance_is_no_candidate_of_any_step() -> None:
+    """Unlike a decline, being inside is not over with the step."""
+    ward = Ward()
+    ward.publish(Policy("p", 1, (Step(("unit",), 20, 5), Step(("unit",), 20, 5)), 30, 60, 60, 90, enough=2))
+    ward.rule(PolicyRule("p", kind=Kind.ASSISTANCE))
+    ward.press("12/1").attends("anna")
+    call = ward.press("12", Kind.ASSISTANCE)
+    call.declines("bo")
+    assert call.ringing == {"cia", "dan"}
+    ward.at(20)
+    assert call.ringing == {"bo", "cia", "dan"}
 
 
 def test_an_untouched_phone_of_another_bed_changes_nothing() -> None:

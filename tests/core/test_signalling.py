@@ -240,6 +240,18 @@ def test_a_rise_after_the_last_resort_begins_at_the_first_step_of_what_it_is_now
     assert call.facts("last_resort_rings")["times"] == 1
 
 
+def test_a_rise_returns_the_responsibility_in_the_time_of_what_it_is_now() -> None:
+    """Thirty seconds for an emergency, counted from the rise; none that the old kind had left."""
+    ward = Ward()
+    call = ward.press("12/1", source="points", ref="1")
+    ward.at(170)
+    ward.signal("12/1", Kind.EMERGENCY, source="points", ref="1")
+    ward.at(199.999)
+    assert "unanswered" not in call.flags
+    ward.at(200)
+    assert "unanswered" in call.flags
+
+
 def test_a_rise_of_kind_keeps_the_higher_priority() -> None:
     """A high monitor alarm that becomes an assistance stays high."""
     ward = Ward()
@@ -334,6 +346,8 @@ def test_an_update_brings_new_words_and_keeps_the_old_where_it_says_none() -> No
     call = ward.press("12/1", text="HR 40", source_text="HR40", callback="12")
     ward.signal("12/1", event="update", text="HR 38")
     assert (call.alarm.text, call.alarm.source_text, call.alarm.callback) == ("HR 38", "HR40", "12")
+    ward.signal("12/1", event="update", source_text="HR38", callback="13")
+    assert (call.alarm.text, call.alarm.source_text, call.alarm.callback) == ("HR 38", "HR38", "13")
     assert call.alarm.count == 1
 
 
