@@ -39,6 +39,7 @@ from protocols.espa444 import LinkMode, PagerSystem, StatusMemory, StatusReport
 from protocols.espa444_events import (
     AnswerUnwanted,
     BlockReceived,
+    Cause,
     EspaEvent,
     FrameRefused,
     InformationReceived,
@@ -292,6 +293,9 @@ class EspaAdapter:
         self._watch_on()
 
     def _on_refused(self, session: EspaSession, event: FrameRefused) -> None:
+        self._count_refusal(event.cause.name.lower())
+        if event.cause is Cause.NOT_STORED:
+            return  # no fault of the plant's
         _log.warning(
             Line.SOURCE_FAULT,
             source=self.source,
@@ -299,7 +303,6 @@ class EspaAdapter:
             cause=str(event.cause),
             answer=event.answer,
         )
-        self._count_refusal(event.cause.name.lower())
         news = self._tally.fault(str(event.cause), self._clock.now())
         if news is not None:
             self._news.fault(news)

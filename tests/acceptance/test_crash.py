@@ -12,10 +12,10 @@ import aiohttp
 import pytest
 
 from load.espa_plant import EspaPlant, Outcome
-from tests.support.hub import House, Hub, Nurse, free_ports, pass_time
+from tests.support.hub import PLANT, House, Hub, Nurse, free_ports, pass_time, plant_line
 from tests.support.waiting import until
 
-ROUNDS = 8
+ROUNDS = 12
 PRESSES_AT_ONCE = 6
 
 
@@ -53,7 +53,7 @@ class Source:
                     assert answer.status == 201, answer
                     self.acknowledged[ref] = answer.body["alarm"]
                     continue
-                await asyncio.sleep(0.01)
+                await pass_time(0.01, "the plant repeats")
 
 
 async def test_killed_at_many_instants_nothing_acknowledged_is_lost(house: House) -> None:
@@ -155,15 +155,6 @@ async def test_a_restart_does_not_race_through_the_steps(database_dsn: str) -> N
         assert await hub.stop() == 0
 
 
-PLANT = """
-[[source]]
-id = "plant"
-name = "Call plant"
-fallback_unit = "u0000"
-protocol = "espa"
-reports = true
-rules = [{ text = 'Bed (?P<bed>\\d+)', place = "u0000/r{bed}/bed", type = "load-hold" }]
-"""
 REPORTED_WITHIN_S = 5.0
 
 
@@ -171,7 +162,7 @@ async def test_effects_that_had_not_gone_out_go_out_after_the_restart(database_d
     """A plant that was not polling when the hub died hears "paged" from the next process, once."""
     (port,) = free_ports(1)
     async with House(database_dsn, extra=PLANT) as house:
-        hub = house.hub(config=f'[[espa]]\nsource = "plant"\nlisten = "127.0.0.1:{port}"\n')
+        hub = house.hub(config=plant_line(port))
         await hub.start()
         async with hub.phone(0) as phone, EspaPlant("127.0.0.1", port, poll_every_s=3600) as plant:
             assert await plant.call("2010", "Bed 1") is Outcome.TAKEN

@@ -16,8 +16,9 @@ import asyncpg
 import pytest
 
 from alarmhub.store.embedded import EmbeddedServer
+from load.espa_plant import EspaPlant, Outcome
 from load.phone_client import PhoneClient
-from tests.support.hub import Answer, House, Hub, pass_time
+from tests.support.hub import PLANT, Answer, House, Hub, free_ports, pass_time, plant_line
 from tests.support.waiting import until
 
 AWAY_S = 15.0
@@ -223,6 +224,31 @@ async def test_a_database_that_hangs_for_15_s(house: House, server: Server) -> N
     print(f"serving again {took_s:.2f} s after a hanging database went on")
     assert took_s <= 3.0
     assert await hub.stop() == 0
+
+
+async def test_a_plant_is_told_to_come_again_while_the_database_hangs(server: Server) -> None:
+    """ESPA: "2 NAK" within two seconds, never an ACK; the repeated call is one alarm when all is well."""
+    (port,) = free_ports(1)
+    async with House(await server.fresh(), extra=PLANT) as house:
+        hub = house.hub(config=plant_line(port))
+        await hub.start()
+        async with EspaPlant("127.0.0.1", port, reply_within_s=5) as plant, hub.phone(0) as phone:
+            assert await plant.call("2010", "Bed 1") is Outcome.TAKEN
+            await phone.wait_alarm(5, source_text="Bed 1")
+            await server.freeze()
+            try:
+                asked_at = time.monotonic()
+                outcome = await plant.call("2010", "Bed 2")
+                took_s = time.monotonic() - asked_at
+            finally:
+                await server.thaw()
+            assert outcome is Outcome.BUSY
+            print(f"ESPA call refused with 2 NAK, its repeats included, after {took_s:.1f} s")
+            await hub.serves()
+            assert await plant.call("2010", "Bed 2") is Outcome.TAKEN
+            texts = [row["text"] for row in await house.sql("SELECT body ->> 'source_text' text FROM alarm")]
+            assert sorted(texts) == ["Bed 1", "Bed 2"]
+        assert await hub.stop() == 0
 
 
 async def test_a_hub_can_be_stopped_while_its_database_hangs(house: House, server: Server) -> None:

@@ -16,7 +16,7 @@ from alarmhub.core.events import Signal, SignalEvent
 from alarmhub.core.site import MappingRule, Site
 from alarmhub.inbound.espa import EspaAdapter
 from alarmhub.inbound.link import News
-from alarmhub.inbound.supervision import LinkChanged, LinkState, SourceFault
+from alarmhub.inbound.supervision import FAULTS, LinkChanged, LinkState, SourceFault
 from alarmhub.metrics import Metrics
 from alarmhub.ports import DeliveryFailed, NotStored, Refused, SignalOutcome
 from alarmhub.settings import EspaLink
@@ -235,6 +235,21 @@ async def test_a_good_call_before_nonsense_is_stored_and_nonsense_is_told_once()
         await until(lambda: it.faults, "the news")
         assert [(fault.source, fault.cause) for fault in it.faults] == [("plant", "wrong block check")]
         assert b'door="espa",reason="bcc"} 5.0' in it.metrics.render()
+
+
+async def test_a_hub_that_cannot_store_does_not_blame_the_plant() -> None:
+    """The codec's own time for an answer runs out, again and again: `2 NAK`, and no news of nonsense."""
+    async with rig() as it, it.plant() as plant:
+        it.hub.gate.clear()
+        for _ in range(FAULTS):
+            await plant.say(SELECT)
+            await plant.hear(ACK)
+            await plant.say(call(text="good"))
+            await plant.hear(BUSY)
+            await plant.say(EOT)
+        it.hub.gate.set()
+        await until(lambda: b'reason="not_stored"} 3.0' in it.metrics.render(), "it is counted")
+        assert it.faults == []
 
 
 async def test_a_list_of_addresses_is_one_signal_each_and_one_answer() -> None:

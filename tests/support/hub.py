@@ -42,6 +42,22 @@ SERVING_WITHIN_S = 30.0
 ENDED_WITHIN_S = 15.0
 _PR_SET_PDEATHSIG = 1
 
+PLANT = """
+[[source]]
+id = "plant"
+name = "Call plant"
+fallback_unit = "u0000"
+protocol = "espa"
+reports = true
+rules = [{ text = 'Bed (?P<bed>\\d+)', place = "u0000/r{bed}/bed", type = "load-hold" }]
+"""
+"""More site file text: a plant that speaks ESPA 4.4.4 and calls from the first unit's beds."""
+
+
+def plant_line(port: int) -> str:
+    """Settings that open the plant's line."""
+    return f'[[espa]]\nsource = "plant"\nlisten = "127.0.0.1:{port}"\n'
+
 
 def free_ports(count: int) -> list[int]:
     """Ports nobody listens on now; a hub that is started again keeps its own."""
