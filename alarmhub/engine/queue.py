@@ -24,7 +24,8 @@ BACKLOG_LIMITS: dict[Rank, int] = {
     Rank.HIGH: 50_000,
     Rank.ANSWER: 60_000,
 }
-"""How many events from outside may wait before one more of this rank is refused (receipts: dropped)."""
+"""How many events somebody waits for may wait before one more of this rank is refused. Receipts are dropped
+when so many of them wait, and fill nothing: they come by the thousand after a burst of calls."""
 
 
 SWEEP_DROPPED = 1_000
@@ -51,7 +52,7 @@ class Queue:
         self._lanes: dict[str, _Lane] = {}
         self._entries = 0
         self._last = self._first = 0  # numbers of arrival given at the end and at the front
-        self._from_outside = 0
+        self._awaited = 0  # events somebody waits for
         self._by_rank = dict.fromkeys(Rank, 0)
         self._waiting = 0
         self._dropped = 0
@@ -67,7 +68,9 @@ class Queue:
     def full_for(self, item: Item) -> bool:
         """Whether this one is one too many. The hub's own events (deadlines, a changed roster) never are and
         count for nothing: there are as many as open alarms, and each must be served."""
-        return _from_outside(item) and self._from_outside >= BACKLOG_LIMITS[item.rank]
+        if item.future is not None:
+            return self._awaited >= BACKLOG_LIMITS[item.rank]
+        return item.rank is Rank.RECEIPT and self._by_rank[Rank.RECEIPT] >= BACKLOG_LIMITS[Rank.RECEIPT]
 
     def put(self, item: Item) -> None:
         """Add; an item never overtakes one of its own lane."""
@@ -137,8 +140,8 @@ class Queue:
         item.queued = by > 0
         self._waiting += by
         self._by_rank[item.rank] += by
-        if _from_outside(item):
-            self._from_outside += by
+        if item.future is not None:
+            self._awaited += by
 
     def _sweep(self) -> None:
         lanes, self._lanes, self._heap, self._dropped = self._lanes, {}, [], 0
@@ -147,8 +150,3 @@ class Queue:
             if lane.waiting:
                 self._lanes[lane.name] = lane
                 self._enter(lane)
-
-
-def _from_outside(item: Item) -> bool:
-    """Somebody waits for it, or it is a receipt."""
-    return item.future is not None or item.rank is Rank.RECEIPT

@@ -31,6 +31,8 @@ RECEIPTS_WAIT_S = 0.02
 """Receipts alone wait this long for company: nobody waits for them, a press must not queue behind them."""
 ANSWERS_WAIT_S = 0.004
 """Answers and ends too, much shorter: a person does not notice, and a press finds the database free."""
+ROSTERS_KNOWN = 10_000
+"""So many rosters are remembered as stored; afterwards each is written once more, which changes nothing."""
 STORE_WITHIN_MS = 2_000
 RECONNECT_EVERY_S = 0.2
 FULL_SAID_EVERY_MS = 1_000
@@ -65,6 +67,7 @@ class Writer:
         self._folder, self._numbers = folder, numbers
         self._world, self._publish, self._storing, self._poisoned = world, publish, storing, poisoned
         self._owner, self._ttl_ms = owner, ttl_ms
+        metrics.queue_events.set_function(lambda: len(self.queue))
         self._wake = asyncio.Event()
         self._waiting: list[tuple[float, int, Item]] = []  # heap by when each is refused, on the loop's clock
         self._arrivals = itertools.count()
@@ -101,7 +104,10 @@ class Writer:
 
     def stored_rosters(self, hashes: Iterable[str]) -> None:
         """These rosters are committed and need not be written again."""
-        self._folder.stored_rosters.update(hashes)
+        known = self._folder.stored_rosters
+        if len(known) >= ROSTERS_KNOWN:
+            known.clear()
+        known.update(hashes)
 
     async def drained(self) -> None:
         """Nothing waits and nothing is in flight."""

@@ -110,6 +110,17 @@ async def test_the_hubs_own_events_are_never_refused_and_fill_nothing() -> None:
 
 
 @in_virtual_time
+async def test_receipts_fill_nothing_but_themselves() -> None:
+    """After a burst every phone reports its ring: no call is refused for that, and too many are dropped."""
+    queue = Queue()
+    for number in range(BACKLOG_LIMITS[Rank.RECEIPT]):
+        assert not queue.full_for(Item(0, Rank.RECEIPT, "alarm"))
+        queue.put(Item(0, Rank.RECEIPT, f"alarm-{number}"))
+    assert queue.full_for(Item(0, Rank.RECEIPT, "alarm"))
+    assert not queue.full_for(item(Rank.LOW))
+
+
+@in_virtual_time
 async def test_who_was_told_no_leaves_the_queue() -> None:
     """An event that was refused after its two seconds is never decided and takes nobody's place."""
     queue = Queue()

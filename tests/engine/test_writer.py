@@ -10,9 +10,11 @@ import pytest
 
 from alarmhub.core.alarm import Alarm
 from alarmhub.core.world import World
+from alarmhub.engine import writer
 from alarmhub.engine.fold import Folder
 from alarmhub.engine.folded import Folded
-from alarmhub.engine.items import Item
+from alarmhub.engine.items import Item, Rank
+from alarmhub.engine.queue import BACKLOG_LIMITS
 from alarmhub.engine.writer import DECIDE_WITHIN_S, MOST_EVENTS, RECEIPTS_WAIT_S, STORE_WITHIN_MS
 from alarmhub.ports import Batch, Fenced, NotStored, Refused, SignalOutcome, StoreUnavailable, Unstorable
 from tests.support.shift import Shift
@@ -264,6 +266,65 @@ async def test_no_step_is_skipped_for_the_time_the_database_was_away() -> None:
         await until(lambda: shift.alarm(low).step == 1 == shift.alarm(high).step, within_s=1)
         await shift.later(1)
         assert shift.alarm(low).step == 1 == shift.alarm(high).step
+        shift.check()
+
+
+@in_virtual_time
+async def test_a_full_queue_refuses_low_starts_at_once_and_nothing_urgent() -> None:
+    """The database stands still and presses pour in: "full" is for new low calls, never for a high one, an
+    answer or an end; what was refused makes room again."""
+    async with Shift() as shift:
+        call = await shift.press("12/1")
+        await shift.settled()
+        shift.store.before_s = 1.5
+        blocking = pressed(shift, "blocking")
+        await passes(0.01)
+        calls = pressed(shift, *(f"k{n}" for n in range(BACKLOG_LIMITS[Rank.LOW])))
+        await passes(0.01)
+        at = shift.clock.now()
+        with pytest.raises(NotStored) as full:
+            await shift.signal("14/1", "patient_call")
+        assert full.value.why == "full" and shift.clock.now() == at
+        urgent = [
+            begun(shift.signal("14/1", "emergency")),
+            begun(shift.reset("12/1", key="k0")),
+        ]
+        accept = begun(shift.says("anna", "accept", call))
+        shift.store.before_s = 0.001
+        assert (await accept).ok and all([(await u).alarm for u in urgent])
+        await asyncio.gather(*blocking, *calls)
+        assert (await shift.signal("14/2", "patient_call")).new, "the phones' receipts fill nothing"
+
+
+@in_virtual_time
+async def test_the_queue_can_be_watched() -> None:
+    """How many events wait, for who looks at the hub."""
+    async with Shift() as shift:
+        shift.store.before_s = 0.5
+        calls = pressed(shift, *(f"k{n}" for n in range(5)))
+        await passes(0.01)
+        waiting = shift.metrics.registry.get_sample_value
+        pressed(shift, "one", "two")
+        await passes(0.01)
+        assert waiting("alarmhub_queue_events") == 2
+        await asyncio.gather(*calls)
+        await shift.settled()
+        assert waiting("alarmhub_queue_events") == 0
+
+
+@in_virtual_time
+async def test_rosters_of_long_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which are stored is remembered to save writing, not for ever; writing one again changes nothing."""
+    monkeypatch.setattr(writer, "ROSTERS_KNOWN", 3)
+    async with Shift() as shift:
+        for n in range(12):
+            state = "break" if n % 2 else "available"
+            await shift.engine.availability(staff=f"{'abc'[n % 3]}", device="d", req="", state=state)
+            await shift.engine.availability(
+                staff="bo", device="d", req="", state="break" if n % 3 else "busy"
+            )
+            await shift.press("13/1", key=f"k{n}")
+        assert len(shift.engine._writer._folder.stored_rosters) <= 3
         shift.check()
 
 
