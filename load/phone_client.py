@@ -296,6 +296,8 @@ class PhoneClient:
             self.closed = ClosedByHub(socket.close_code or 1006, socket.close_reason or "")
         except ConnectionClosed as error:
             self.closed = _closed(error)
+        except ClosedByHub as error:
+            self.closed = error  # it went while the phone was saying something
         async with self._changed:
             self._changed.notify_all()
 

@@ -125,3 +125,17 @@ async def test_waiting_in_vain_says_what_the_phone_shows(desk: Desk) -> None:
         await phone.wait_alarm(5, place="w/1")
         with pytest.raises(TimeoutError, match=r"Berit waited 0.05 s; it shows .*patient_call w/1 ringing"):
             await phone.wait_alarm(0.05, phase="accepted")
+
+
+async def test_a_hub_that_dies_while_the_phone_reports_is_a_closed_connection(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The socket is gone before `rang` could be said: the phone knows it was cut off, and closes in peace."""
+    async with PhoneClient(desk.url, "token") as phone:
+
+        async def cut_off(alarm: str) -> None:
+            raise ClosedByHub(1006, "connection lost")
+
+        monkeypatch.setattr(phone, "rang", cut_off)
+        await desk.tell(ALARM)
+        assert (await phone.wait_closed(5)).code == 1006
