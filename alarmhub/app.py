@@ -38,6 +38,9 @@ STANDBY_LOOK_EVERY_S = 0.1
 OPEN_AGAIN_EVERY_S = 0.5
 OTHER_COMES_BACK_WITHIN_S = 1.0
 DRAIN_WITHIN_S = 5.0
+COLLECT_AT = (3_000, 10, 1_000_000)
+"""Of Python's collector: the youngest often, all of them never by itself."""
+COLLECT_EVERY_S = 600.0
 LOCAL_SCOPES = ("signals:write", "alarms:read", "metrics:read")
 """What commands on this machine may do with the local secret."""
 
@@ -276,6 +279,8 @@ class App:
         # What the start made lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*COLLECT_AT)
+        spawn(self._collect(), "collector", self.crew)
 
     # Threads between the parts
 
@@ -303,6 +308,13 @@ class App:
 
     def _later(self, coro: Coroutine[Any, Any, None], name: str) -> None:
         spawn(coro, name, self.crew, ends=True)
+
+    async def _collect(self) -> None:
+        """Full collections stop the loop for some 10 ms: rarely, and not while an event waits."""
+        while True:
+            await asyncio.sleep(COLLECT_EVERY_S)
+            await self.engine.idle()
+            gc.collect()
 
     async def _count(self) -> None:
         while True:

@@ -30,7 +30,7 @@ class Unstorable(Exception):
     """The database refused the data itself (not the connection): nothing of the batch was written."""
 
 
-class AlarmRow(Struct, frozen=True):
+class AlarmRow(Struct, frozen=True, gc=False):
     """One alarm as stored. `body` is the whole `Alarm` as JSON; the other columns serve queries."""
 
     id: str
@@ -48,7 +48,7 @@ class AlarmRow(Struct, frozen=True):
     body: bytes
 
 
-class EventRow(Struct, frozen=True):
+class EventRow(Struct, frozen=True, gc=False):
     """One decided event of an alarm: what happened, and why what followed followed. Ids are unique."""
 
     id: str
@@ -63,7 +63,7 @@ class EventRow(Struct, frozen=True):
     roster: str
 
 
-class OutboxRow(Struct, frozen=True):
+class OutboxRow(Struct, frozen=True, gc=False):
     """An effect to carry out. FIFO per (channel, address): `id`s sort in order of creation."""
 
     id: str
@@ -76,7 +76,7 @@ class OutboxRow(Struct, frozen=True):
     attempt: int = 0
 
 
-class AnsweredRow(Struct, frozen=True):
+class AnsweredRow(Struct, frozen=True, gc=False):
     """A remembered reply: the same (scope, id) gets the same answer for 24 h."""
 
     scope: str  # "source:ID" or "device:STAFF/ID"
@@ -85,7 +85,7 @@ class AnsweredRow(Struct, frozen=True):
     answer: bytes
 
 
-class FactRow(Struct, frozen=True):
+class FactRow(Struct, frozen=True, gc=False):
     """A small durable fact outside any alarm (presence, availability, device last seen). None = forget."""
 
     scope: str
@@ -94,7 +94,7 @@ class FactRow(Struct, frozen=True):
     body: bytes | None
 
 
-class QuarantineRow(Struct, frozen=True):
+class QuarantineRow(Struct, frozen=True, gc=False):
     """An event that could not be stored or decided, kept for an engineer."""
 
     id: str
@@ -104,7 +104,7 @@ class QuarantineRow(Struct, frozen=True):
     body: bytes
 
 
-class Batch(Struct, frozen=True):
+class Batch(Struct, frozen=True, gc=False):
     """Everything one commit writes, atomically. At most one row per alarm. `id` is unique per batch."""
 
     id: str
@@ -117,7 +117,7 @@ class Batch(Struct, frozen=True):
     quarantined: Sequence[QuarantineRow] = ()
 
 
-class Lease(Struct, frozen=True):
+class Lease(Struct, frozen=True, gc=False):
     """What holding or renewing the lease returns. `database_now`: clock_timestamp() in epoch ms."""
 
     epoch: int
@@ -126,7 +126,7 @@ class Lease(Struct, frozen=True):
     tokens_version: int = 0
 
 
-class Loaded(Struct, frozen=True):
+class Loaded(Struct, frozen=True, gc=False):
     """The committed state at the start: open alarms, newest site, facts, unsent effects, recent replies."""
 
     alarms: Sequence[Alarm]
@@ -138,7 +138,7 @@ class Loaded(Struct, frozen=True):
     answered_complete: bool = True  # no reply of the last 24 h is missing
 
 
-class Token(Struct, frozen=True):
+class Token(Struct, frozen=True, gc=False):
     """A bearer secret, stored as its SHA-256. kind: source | phone | api."""
 
     digest: bytes
@@ -147,7 +147,7 @@ class Token(Struct, frozen=True):
     scopes: tuple[str, ...] = ()
 
 
-class TimelineEntry(Struct, frozen=True):
+class TimelineEntry(Struct, frozen=True, gc=False):
     """One stored decision of an alarm, as the API and the press command show it."""
 
     id: str
@@ -249,7 +249,7 @@ class Store(Protocol):
         ...
 
 
-class Change(Struct, frozen=True):
+class Change(Struct, frozen=True, gc=False):
     """What one commit did to one alarm, for those who render it."""
 
     before: Alarm | None
@@ -280,7 +280,7 @@ class DeliveryFailed(Exception):
     """An outside party did not take what it was sent; may be tried again."""
 
 
-class SignalOutcome(Struct, frozen=True):
+class SignalOutcome(Struct, frozen=True, gc=False):
     """The answer to a source, after the commit. `alarm` None: an end or update without an open alarm."""
 
     alarm: str | None
@@ -289,7 +289,7 @@ class SignalOutcome(Struct, frozen=True):
     note: str = ""  # e.g. reset_unclear, unknown_place
 
 
-class AnswerOutcome(Struct, frozen=True):
+class AnswerOutcome(Struct, frozen=True, gc=False):
     """The answer to a person, after the commit. Errors are names from a closed list."""
 
     ok: bool

@@ -23,11 +23,12 @@ LOOPS = ("asyncio", "uvloop")
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How to measure. loop: of the floor. pin: none, split (system on core 0, the rest on 1) or swapped."""
+    """How to measure. loop: event loop of hub and floor alike. pin: none, split (system on core 0, the rest
+    on 1) or swapped."""
 
     phones: int = 2000
     beds_per_unit: int = 5
-    loop: str = "asyncio"
+    loop: str = "uvloop"
     database_profile: str = "bench"
     pin: str = "none"
     seed: int = 1
@@ -57,7 +58,9 @@ class Bench:
         """The hub with the load site in a database of its own, made on first use."""
         if self._hub is None:
             dsn = self.database.fresh("load_hub")
-            self._hub = Hub(dsn, load_site.site_file(self.layout), load_site.SOURCE)
+            self._hub = Hub(
+                dsn, load_site.site_file(self.layout), load_site.SOURCE, loop=self.setup.loop
+            )
         return self._hub
 
     @contextmanager

@@ -63,8 +63,9 @@ def common(phones: int) -> Callable[[Command], Command]:
             click.option(
                 "--loop",
                 type=click.Choice(LOOPS),
-                default="asyncio",
-                help="Event loop of the floor: that of the hub.",
+                default="uvloop",
+                show_default=True,
+                help="Event loop of hub and floor alike.",
             ),
             click.option("--database", type=click.Choice(("bench", "production")), default="bench"),
             click.option("--pin", type=click.Choice(PINNINGS), default="none", help="Pin to cores."),

@@ -117,11 +117,14 @@ class Process:
 class Hub:
     """The hub on one database: its site loaded and its secrets made once, its process started at will."""
 
-    def __init__(self, dsn: str, site: str, source: str, *, log_level: str = "warning") -> None:
+    def __init__(
+        self, dsn: str, site: str, source: str, *, loop: str = "uvloop", log_level: str = "warning"
+    ) -> None:
         """`site`: text of the site file; `source`: id of the source whose secret is wanted."""
         self.http_port, self.phone_port = free_ports(2)
         self._environment = {
             "ALARMHUB_DATABASE__DSN": dsn,
+            "ALARMHUB_HUB__LOOP": loop,
             "ALARMHUB_API__PORT": str(self.http_port),
             "ALARMHUB_PHONES__PORT": str(self.phone_port),
             "ALARMHUB_LOG__LEVEL": log_level,

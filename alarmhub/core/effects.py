@@ -24,7 +24,7 @@ class ReportStatus(StrEnum):
     ENDED = "ended"
 
 
-class Report(Struct, frozen=True, tag="report"):
+class Report(Struct, frozen=True, gc=False, tag="report"):
     """Tell the source. `ref`: the source's own words for the alarm, enough to name it there."""
 
     source: str
@@ -33,7 +33,7 @@ class Report(Struct, frozen=True, tag="report"):
     source_text: str = ""
 
 
-class Push(Struct, frozen=True, tag="push"):
+class Push(Struct, frozen=True, gc=False, tag="push"):
     """Wake a person's phone: opaque id and priority only, never a name, a room or a text."""
 
     staff: str
@@ -42,7 +42,7 @@ class Push(Struct, frozen=True, tag="push"):
     priority: str
 
 
-class Page(Struct, frozen=True, tag="page"):
+class Page(Struct, frozen=True, gc=False, tag="page"):
     """Send to a one-way pager."""
 
     staff: str
@@ -50,7 +50,7 @@ class Page(Struct, frozen=True, tag="page"):
     alarm: str
 
 
-class Raise(Struct, frozen=True, tag="raise"):
+class Raise(Struct, frozen=True, gc=False, tag="raise"):
     """Open another alarm as a consequence (help, a notice to the shift leader, a lost source)."""
 
     signal: Signal

@@ -26,7 +26,7 @@ class SignalEvent(StrEnum):
     HEARTBEAT = "heartbeat"
 
 
-class Signal(Struct, frozen=True):
+class Signal(Struct, frozen=True, gc=False):
     """One decoded message of a source; text is already cleaned (no NUL, no surrogates, length bounded).
 
     `key`: what it is answered by while open, unique per source ("" = derive from place and kind).
@@ -56,7 +56,7 @@ class Signal(Struct, frozen=True):
     mapped_by: tuple[str, ...] = ()  # reasons of the mapping
 
 
-class Around(Struct, frozen=True, omit_defaults=True):
+class Around(Struct, frozen=True, gc=False, omit_defaults=True):
     """What else is known about the place when an alarm is raised there."""
 
     presence_since: int | None = None
@@ -67,7 +67,7 @@ class Around(Struct, frozen=True, omit_defaults=True):
     again: int = 0  # how many in an unbroken series before this one
 
 
-class Raised(Struct, frozen=True, tag="raised"):
+class Raised(Struct, frozen=True, gc=False, tag="raised"):
     """A signal that opens an alarm (`alarm_id` is the id it gets) or repeats an open one."""
 
     signal: Signal
@@ -75,40 +75,40 @@ class Raised(Struct, frozen=True, tag="raised"):
     around: Around = Around()
 
 
-class Updated(Struct, frozen=True, tag="updated"):
+class Updated(Struct, frozen=True, gc=False, tag="updated"):
     """The source says something new about an open alarm."""
 
     signal: Signal
 
 
-class Ended(Struct, frozen=True, tag="ended"):
+class Ended(Struct, frozen=True, gc=False, tag="ended"):
     """The source, the room, the hub's clock or a real alarm (for drills) ended it. `by` names which."""
 
     by: str
     signal: Signal | None = None
 
 
-class EndUnclear(Struct, frozen=True, tag="end_unclear"):
+class EndUnclear(Struct, frozen=True, gc=False, tag="end_unclear"):
     """A reset fitted several open alarms, or a more urgent one: none is closed, all are told."""
 
     signal: Signal
     candidates: tuple[str, ...]
 
 
-class AcknowledgedAtSource(Struct, frozen=True, tag="acknowledged_at_source"):
+class AcknowledgedAtSource(Struct, frozen=True, gc=False, tag="acknowledged_at_source"):
     """Somebody answered at the source itself (monitor, panel)."""
 
     signal: Signal
 
 
-class PresenceChanged(Struct, frozen=True, tag="presence_changed"):
+class PresenceChanged(Struct, frozen=True, gc=False, tag="presence_changed"):
     """Presence in the alarm's room began or ended."""
 
     present: bool
     signal: Signal
 
 
-class Rang(Struct, frozen=True, tag="rang"):
+class Rang(Struct, frozen=True, gc=False, tag="rang"):
     """A device reported that it rang (or, `seen`, that somebody looked)."""
 
     staff: str
@@ -131,7 +131,7 @@ class Answer(StrEnum):
     SAFE = "safe"
 
 
-class Answered(Struct, frozen=True, tag="answered"):
+class Answered(Struct, frozen=True, gc=False, tag="answered"):
     """A person answered. `rev`: what the phone had seen; `via`: phone, api, sms."""
 
     staff: str
@@ -142,7 +142,7 @@ class Answered(Struct, frozen=True, tag="answered"):
     device: str = ""
 
 
-class WorldChanged(Struct, frozen=True, tag="world_changed"):
+class WorldChanged(Struct, frozen=True, gc=False, tag="world_changed"):
     """Roster, site, or reach changed for an open alarm. `cause`: roster, site, reach, grace, restart.
 
     `staff`: whose contact changed (cause reach); `contact_lost_at`: when it was lost, None = regained.
@@ -153,7 +153,7 @@ class WorldChanged(Struct, frozen=True, tag="world_changed"):
     contact_lost_at: int | None = None
 
 
-class DeadlinePassed(Struct, frozen=True, tag="deadline_passed"):
+class DeadlinePassed(Struct, frozen=True, gc=False, tag="deadline_passed"):
     """The alarm's next deadline is due. Carries the turn so that a stale or repeated one acts on nothing."""
 
     turn: int

@@ -31,14 +31,14 @@ class World(Struct, frozen=True):
     untouched: frozenset[str] = frozenset()
 
 
-class Verdict(Struct, frozen=True):
+class Verdict(Struct, frozen=True, gc=False):
     """What an answering person or source is told: `ok`, or the error's name from the closed list."""
 
     ok: bool = True
     error: str = ""
 
 
-class Decision(Struct, frozen=True):
+class Decision(Struct, frozen=True, gc=False):
     """The outcome. `alarm` is the same object when nothing changed."""
 
     alarm: Alarm | None

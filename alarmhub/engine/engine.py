@@ -212,7 +212,9 @@ class Engine:
             if known is not None:
                 return _OUTCOME.decode(known)
         future: asyncio.Future[SignalOutcome] = asyncio.get_running_loop().create_future()
-        self._writer.put(SignalItem(now, self._rank(signal), self._lane(signal), future, signal))
+        begins = signal.event in (SignalEvent.START, SignalEvent.ONCE) and signal.key != ""
+        fresh = begins and self.state.by_key(signal.source, signal.key) is None
+        self._writer.put(SignalItem(now, self._rank(signal), self._lane(signal), future, signal, fresh=fresh))
         return await future
 
     def _lane(self, signal: Signal) -> str:
@@ -301,10 +303,9 @@ class Engine:
     async def link(self, source: str, *, up: bool) -> None:
         """A source's link went down or came back (already with hysteresis): the hub itself is the news."""
         _log.warning(Line.SOURCE_UP if up else Line.SOURCE_DOWN, source=source)
-        now = self._clock.now()
         event = WorldChanged("link_back" if up else "link_lost")
         for alarm in self.state.of_source(source):
-            self._writer.put(WorldItem(now, Rank.MEDIUM, alarm.id, event))
+            self._writer.put(WorldItem(self._clock.now(), Rank.MEDIUM, alarm.id, event))
         for signal in notices.link(self.world().site, source, up=up):
             self.say(signal)
 

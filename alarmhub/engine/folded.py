@@ -75,8 +75,10 @@ class Folded:
         vars(self.overlay).update(saved[1])
 
     def changes(self) -> list[Change]:
-        """What phones are to be shown."""
-        return [Change(before, self.overlay.changed[id]) for id, before in self.before.items()]
+        """What phones are to be shown, those first that make a phone ring."""
+        changes = [Change(before, self.overlay.changed[id]) for id, before in self.before.items()]
+        changes.sort(key=lambda c: c.before is not None and c.before.turn == c.after.turn)
+        return changes
 
     def batch(self) -> Batch:
         """All of it as one commit."""

@@ -49,15 +49,23 @@ class Item:
 
 
 class SignalItem(Item):
-    """A source's signal."""
+    """A source's signal. `fresh`: it begins something that nothing else that waits can be about."""
 
-    __slots__ = ("signal",)
+    __slots__ = ("fresh", "signal")
 
     def __init__(
-        self, at: int, rank: Rank, lane: str, future: asyncio.Future[Any] | None, signal: Signal
+        self,
+        at: int,
+        rank: Rank,
+        lane: str,
+        future: asyncio.Future[Any] | None,
+        signal: Signal,
+        *,
+        fresh: bool = False,
     ) -> None:
         super().__init__(at, rank, lane, future)
         self.signal = signal
+        self.fresh = fresh
 
 
 class AnswerItem(Item):

@@ -108,10 +108,6 @@ class Queue:
         if self._dropped > SWEEP_DROPPED and self._dropped > self._waiting:
             self._sweep()
 
-    def only(self, *ranks: Rank) -> bool:
-        """Something waits, and all of it is of these ranks."""
-        return self._waiting > 0 and sum(self._by_rank[rank] for rank in ranks) == self._waiting
-
     def take(self, most: int) -> list[Item]:
         """Up to `most` items, most urgent first; those already refused are left out."""
         taken: list[Item] = []

@@ -10,6 +10,7 @@ import asyncio
 import heapq
 import itertools
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from alarmhub import logs
 from alarmhub.clock import Clock
@@ -17,7 +18,15 @@ from alarmhub.core.world import World
 from alarmhub.engine import ids
 from alarmhub.engine.fold import Folder, quarantine
 from alarmhub.engine.folded import Folded
-from alarmhub.engine.items import Item, Rank
+from alarmhub.engine.items import (
+    AnswerItem,
+    AvailabilityItem,
+    FactItem,
+    Item,
+    Rank,
+    ReceiptItem,
+    SignalItem,
+)
 from alarmhub.engine.queue import Queue
 from alarmhub.logs import Line
 from alarmhub.metrics import Metrics
@@ -28,9 +37,10 @@ DECIDE_WITHIN_S = 0.02
 """A batch is as large as can be decided in this time, judged by the ones before: nothing else runs then."""
 LEAST_EVENTS = 8
 RECEIPTS_WAIT_S = 0.02
-"""Receipts alone wait this long for company: nobody waits for them, a press must not queue behind them."""
-ANSWERS_WAIT_S = 0.004
-"""Answers and ends too, much shorter: a person does not notice, and a press finds the database free."""
+"""Receipts wait this long for company: nobody waits for them, and a press must not queue behind them."""
+ANSWERS_WAIT_S = 0.01
+"""Answers too, shorter: no person notices, and a press finds the database free and its commit small."""
+MOST_HELD = 64
 ROSTERS_KNOWN = 10_000
 """So many rosters are remembered as stored; afterwards each is written once more, which changes nothing."""
 STORE_WITHIN_MS = 2_000
@@ -71,6 +81,8 @@ class Writer:
         self._wake = asyncio.Event()
         self._waiting: list[tuple[float, int, Item]] = []  # heap by when each is refused, on the loop's clock
         self._arrivals = itertools.count()
+        self._held: list[Item] = []
+        self._held_until = 0.0  # time of the event loop
         self._full_said_at = 0
         self._doubt: StoreUnavailable | None = None
         self._ended = False
@@ -88,13 +100,35 @@ class Writer:
                 return
             self._say_full(item)
             raise NotStored("full")
-        self.queue.put(item)
+        self._line_up(item)
         if item.future is not None:
             waited_ms = max(0, self._clock.now() - item.at)
             refuse_at = asyncio.get_running_loop().time() + (STORE_WITHIN_MS - waited_ms) / 1000
             heapq.heappush(self._waiting, (refuse_at, next(self._arrivals), item))
         self._idle.clear()
         self._wake.set()
+
+    def _line_up(self, item: Item) -> None:
+        """Into the queue, in order of arrival. Answers and receipts are held back a little first, and only a
+        start that cannot concern them goes past."""
+        if isinstance(item, AnswerItem | AvailabilityItem | ReceiptItem | FactItem):
+            wait_s = RECEIPTS_WAIT_S if item.rank is Rank.RECEIPT else ANSWERS_WAIT_S
+            until = asyncio.get_running_loop().time() + wait_s
+            self._held_until = min(self._held_until, until) if self._held else until
+            self._held.append(item)
+            if len(self._held) < MOST_HELD:
+                return
+            self._let_go()
+            return
+        if not (isinstance(item, SignalItem) and item.fresh):
+            self._let_go()
+        self.queue.put(item)
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, []
+        for item in held:
+            if not item.refused:
+                self.queue.put(item)
 
     def _say_full(self, item: Item) -> None:
         """Once a second at most: a flood must not become a flood of lines."""
@@ -124,7 +158,7 @@ class Writer:
 
     async def _work(self) -> None:
         while True:
-            if not len(self.queue) and self._doubt is None:
+            if not len(self.queue) and not self._held and self._doubt is None:
                 self._idle.set()
                 await self._wake.wait()
             self._wake.clear()
@@ -136,15 +170,16 @@ class Writer:
                 self.queue.put_back(await self._commit(items))
 
     async def _for_company(self) -> None:
-        """Let what is not urgent wait a little: fewer commits, and a start finds none in flight."""
-        queue, began_at = self.queue, asyncio.get_running_loop().time()
-        while queue.only(Rank.ANSWER, Rank.RECEIPT) and len(queue) < MOST_EVENTS:
-            wait_s = RECEIPTS_WAIT_S if queue.only(Rank.RECEIPT) else ANSWERS_WAIT_S
-            try:
-                async with asyncio.timeout_at(began_at + wait_s):
-                    await self._wake.wait()
-            except TimeoutError:
+        """While only held-back events wait, wait with them; let them go when their time has come."""
+        while self._held:
+            if asyncio.get_running_loop().time() >= self._held_until:
+                self._let_go()
                 return
+            if len(self.queue):
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self._held_until):
+                    await self._wake.wait()
             self._wake.clear()
 
     async def _commit(self, items: list[Item]) -> list[Item]:

@@ -144,21 +144,6 @@ async def test_a_night_without_database_does_not_fill_the_memory() -> None:
     assert queue.take(9) == []
 
 
-@in_virtual_time
-async def test_only_says_what_waits() -> None:
-    """What the writer asks before it lets answers and receipts wait for company."""
-    queue = Queue()
-    assert not queue.only(Rank.RECEIPT)
-    rang = Item(0, Rank.RECEIPT, "alarm-1")
-    queue.put(rang)
-    assert queue.only(Rank.RECEIPT) and queue.only(Rank.ANSWER, Rank.RECEIPT)
-    accept = item(Rank.ANSWER, "alarm-1")
-    queue.put(accept)
-    assert not queue.only(Rank.RECEIPT) and queue.only(Rank.ANSWER, Rank.RECEIPT)
-    queue.put(item(Rank.LOW))
-    assert not queue.only(Rank.ANSWER, Rank.RECEIPT)
-
-
 _STEP = st.one_of(
     st.tuples(st.just("put"), st.sampled_from(list(Rank)), st.integers(0, 3)),
     st.tuples(st.just("take"), st.integers(1, 4), st.just(0)),

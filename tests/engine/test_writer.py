@@ -59,6 +59,38 @@ async def test_what_comes_during_a_commit_is_one_next_batch() -> None:
 
 
 @in_virtual_time
+async def test_a_fresh_press_goes_past_an_answer_that_is_held_back() -> None:
+    """An answer waits 10 ms for company; a press that cannot concern it is committed at once, by itself."""
+    async with Shift() as shift:
+        call = await shift.press("12/1")
+        await shift.settled()
+        began = len(shift.store.batches)
+        answered = begun(shift.says("anna", "accept", call))
+        await passes(0.001)
+        await asyncio.gather(*pressed(shift, "fresh"))
+        assert not answered.done()
+        await answered
+        first, *rest = [b for b in shift.store.batches[began:] if b.alarms]
+        assert keys(first) == ["fresh"]
+        assert shift.alarm(call).key in keys(rest[0])
+
+
+@in_virtual_time
+async def test_a_signal_of_an_open_alarm_takes_held_answers_along() -> None:
+    """Within an alarm order is that of arrival: a repeat, an end or a deadline never passes an answer."""
+    async with Shift() as shift:
+        call = await shift.press("12/1", key="call")
+        await shift.settled()
+        began = len(shift.store.batches)
+        answered = begun(shift.says("anna", "accept", call))
+        await passes(0.001)
+        again = begun(shift.signal("12/1", "patient_call", key="call"))
+        await asyncio.gather(answered, again)
+        batch = next(b for b in shift.store.batches[began:] if b.alarms)
+        assert [row.type for row in batch.events] == ["answered", "raised"]
+
+
+@in_virtual_time
 async def test_a_batch_has_its_limit() -> None:
     """A thousand at once are as many batches as needed, none lost."""
     async with Shift() as shift:
