@@ -62,7 +62,7 @@ class GatewaySettings(Struct, frozen=True):
     faults_allowed: int = 20
     connections_max: int = 20_000
     handshakes_per_s: float = 1_000.0
-    handshakes_burst: int = 5_000
+    handshakes_burst: int = 15_000
     origins: tuple[str, ...] = ()
 
 
