@@ -218,5 +218,4 @@ class Site(Struct, frozen=True, dict=True):
     newest: dict[str, int]  # name → newest version
     policy_rules: tuple[PolicyRule, ...]
     sources: dict[str, SourceRules]
-    team_policy: str | None = None
     extra: dict[str, str] = field(default_factory=dict)

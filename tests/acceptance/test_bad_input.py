@@ -156,6 +156,8 @@ async def test_a_caller_that_hangs_up_half_way_disturbs_nobody(hub: Hub) -> None
         await writer.drain()
         writer.transport.abort()
 
+    assert (await hub.press("after-the-hang-ups")).status == 201
+
 
 # -- phones -------------------------------------------------------------------------------------
 
