@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import gc
+import itertools
 import os
 import secrets
 import signal
@@ -38,9 +39,10 @@ STANDBY_LOOK_EVERY_S = 0.1
 OPEN_AGAIN_EVERY_S = 0.5
 OTHER_COMES_BACK_WITHIN_S = 1.0
 DRAIN_WITHIN_S = 5.0
-COLLECT_AT = (3_000, 10, 1_000_000)
-"""Of Python's collector: the youngest often, all of them never by itself."""
-COLLECT_EVERY_S = 600.0
+COLLECT_AT = (100_000, 10, 1_000_000)
+"""Of Python's collector by itself: only in a flood. Little here is garbage that refers to itself."""
+COLLECT_YOUNG_EVERY_S = 1.0
+COLLECT_ALL_EVERY_S = 600.0
 LOCAL_SCOPES = ("signals:write", "alarms:read", "metrics:read")
 """What commands on this machine may do with the local secret."""
 
@@ -310,11 +312,13 @@ class App:
         spawn(coro, name, self.crew, ends=True)
 
     async def _collect(self) -> None:
-        """Full collections stop the loop for some 10 ms: rarely, and not while an event waits."""
-        while True:
-            await asyncio.sleep(COLLECT_EVERY_S)
+        """A collection stops the loop, of the youngest for a ms, of all for some 10 ms: not while an event
+        waits."""
+        young = itertools.cycle(range(round(COLLECT_ALL_EVERY_S / COLLECT_YOUNG_EVERY_S)))
+        for count in young:
+            await asyncio.sleep(COLLECT_YOUNG_EVERY_S)
             await self.engine.idle()
-            gc.collect()
+            gc.collect(0 if count else 2)
 
     async def _count(self) -> None:
         while True:

@@ -41,6 +41,10 @@ RECEIPTS_WAIT_S = 0.02
 ANSWERS_WAIT_S = 0.01
 """Answers too, shorter: no person notices, and a press finds the database free and its commit small."""
 MOST_HELD = 64
+HANDFUL = 6
+"""Of what was held so many are committed at once, so that a press never finds a long commit before it ..."""
+HELD_AT_MOST_S = 0.05
+"""... and not longer than this do presses go first."""
 ROSTERS_KNOWN = 10_000
 """So many rosters are remembered as stored; afterwards each is written once more, which changes nothing."""
 STORE_WITHIN_MS = 2_000
@@ -125,8 +129,11 @@ class Writer:
         self.queue.put(item)
 
     def _let_go(self) -> None:
-        held, self._held = self._held, []
-        for item in held:
+        self._release(len(self._held))
+
+    def _release(self, most: int) -> None:
+        released, self._held = self._held[:most], self._held[most:]
+        for item in released:
             if not item.refused:
                 self.queue.put(item)
 
@@ -170,12 +177,17 @@ class Writer:
                 self.queue.put_back(await self._commit(items))
 
     async def _for_company(self) -> None:
-        """While only held-back events wait, wait with them; let them go when their time has come."""
+        """While only held-back events wait, wait with them; let them go when their time has come, by
+        handfuls, and what came meanwhile first."""
         while self._held:
-            if asyncio.get_running_loop().time() >= self._held_until:
+            now = asyncio.get_running_loop().time()
+            if now >= self._held_until + HELD_AT_MOST_S:
                 self._let_go()
                 return
             if len(self.queue):
+                return
+            if now >= self._held_until:
+                self._release(HANDFUL)
                 return
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(self._held_until):
