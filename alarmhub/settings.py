@@ -6,7 +6,8 @@ database and no log. Every setting is explained, with its default, in `config/al
 holds the two together. What a site says (units, staff, policies) is not here but in the site file.
 
 From the environment a setting is `ALARMHUB_SECTION__KEY` (`ALARMHUB_API__PORT=9080`); for the nth `[[espa]]`
-link, counted from 0, `ALARMHUB_ESPA__0__LISTEN`. Names without a double underscore are not ours.
+link, counted from 0, `ALARMHUB_ESPA__0__LISTEN`, and so for every kind of link. Names without a double
+underscore are not ours. The links of a protocol are described by its adapter, next to what they mean.
 """
 
 from __future__ import annotations
@@ -17,21 +18,25 @@ import socket
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, Protocol, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
 
+from alarmhub.inbound.settings import (
+    LONGEST_FAULT_VALUE_CHARS,
+    Name,
+    Port,
+    Seconds,
+    host_port,
+    not_an_address,
+)
 from alarmhub.secret import Secret
 
 ENV_PREFIX: Final = "ALARMHUB_"
 LOCAL_SECRET_FILE: Final = "press.secret"
-LONGEST_FAULT_VALUE_CHARS: Final = 40
 
-Port = Annotated[int, Meta(ge=0, le=65535)]
-Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Station = Annotated[str, Meta(pattern="^[0-9]$")]
-Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Charset = Literal[
     "ascii", "latin-1", "cp1252", "cp437", "cp850", "utf-8",
     "iso646-de", "iso646-se", "iso646-se-c", "iso646-dk", "iso646-no",
@@ -116,6 +121,23 @@ class LogSettings(Struct, frozen=True):
     format: Literal["auto", "json", "text"] = "auto"
 
 
+class Link(Protocol):
+    """What the settings of every link have."""
+
+    @property
+    def source(self) -> str:
+        """Id of the source in the site file; one link a source."""
+        ...
+
+    def faults(self) -> list[str]:
+        """What its settings say against themselves: "KEY: why", each."""
+        ...
+
+    def listens(self) -> tuple[str, int] | None:
+        """Host and port it listens on, None for one that does not; asked only of a link without faults."""
+        ...
+
+
 class EspaLink(Struct, frozen=True):
     """`[[espa]]`: one ESPA 4.4.4 link over TCP, on which the hub is the pager system and listens."""
 
@@ -135,10 +157,18 @@ class EspaLink(Struct, frozen=True):
 
     def address(self) -> tuple[str, int]:
         """Host and port to listen on. Raises ValueError when `listen` is not `host:port`."""
-        host, colon, port = self.listen.rpartition(":")
-        if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-            raise ValueError("expected host:port")
-        return host.removeprefix("[").removesuffix("]"), int(port)
+        return host_port(self.listen)
+
+    def faults(self) -> list[str]:
+        """See `Link`."""
+        faults = []
+        if self.own_address == self.control_address:
+            faults.append("own_address: the same as control_address")
+        return faults + not_an_address("listen", self.listen)
+
+    def listens(self) -> tuple[str, int] | None:
+        """See `Link`."""
+        return self.address()
 
 
 class Settings(Struct, frozen=True):
@@ -150,6 +180,10 @@ class Settings(Struct, frozen=True):
     phones: PhoneSettings = PhoneSettings()
     log: LogSettings = LogSettings()
     espa: tuple[EspaLink, ...] = ()
+
+    def links(self) -> tuple[Link, ...]:
+        """Every link of every protocol, in the order of `LINKS`."""
+        return tuple(link for name in LINKS for link in getattr(self, name))
 
 
 def read(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -169,15 +203,20 @@ def parse(document: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     """As `read`, from a parsed TOML document."""
     faults: list[str] = []
     tables, links = _tables(document, faults)
-    named = [_Raw(f"[{name}]", table) for name, table in tables.items()]
-    raw = dict(zip(tables, named, strict=True))
-    raw_links = [_Raw(f"[[espa]] {index}", table) for index, table in enumerate(links)]
+    raw = {name: _Raw(f"[{name}]", table) for name, table in tables.items()}
+    raw_links = {
+        name: [_Raw(f"[[{name}]] {index}", table) for index, table in enumerate(entries)]
+        for name, entries in links.items()
+    }
     _take_environment(environ, raw, raw_links, faults)
     sections = {name: _build(entry, _SECTIONS[name], faults) for name, entry in raw.items()}
-    espa = tuple(_build(entry, EspaLink, faults) for entry in raw_links)
+    built: dict[str, Any] = {
+        name: tuple(_build(entry, LINKS[name], faults) for entry in entries)
+        for name, entries in raw_links.items()
+    }
     if faults:
         raise SettingsRefused(faults)
-    settings = Settings(**sections, espa=espa)
+    settings = Settings(**sections, **built)
     faults = _contradictions(settings)
     if faults:
         raise SettingsRefused(faults)
@@ -220,6 +259,12 @@ _SECTIONS: Final[dict[str, type[Struct]]] = {
 }
 
 
+LINKS: Final[dict[str, type[Struct]]] = {
+    "espa": EspaLink,
+}
+"""Arrays of tables: one entry a link to a source, by protocol. Each is a field of `Settings` too."""
+
+
 class _Raw:
     """One table as written: its path for faults, its values, and what the environment puts over them."""
 
@@ -231,14 +276,15 @@ class _Raw:
 
 def _tables(
     document: Mapping[str, Any], faults: list[str]
-) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
+) -> tuple[dict[str, dict[str, Any]], dict[str, list[dict[str, Any]]]]:
     tables: dict[str, dict[str, Any]] = {name: {} for name in _SECTIONS}
-    links: list[dict[str, Any]] = []
+    links: dict[str, list[dict[str, Any]]] = {name: [] for name in LINKS}
     for name, value in document.items():
-        if name == "espa" and isinstance(value, list) and all(isinstance(entry, dict) for entry in value):
-            links = value
-        elif name == "espa":
-            faults.append("[[espa]]: expected an array of tables")
+        if name in LINKS:
+            if isinstance(value, list) and all(isinstance(entry, dict) for entry in value):
+                links[name] = value
+            else:
+                faults.append(f"[[{name}]]: expected an array of tables")
         elif name not in _SECTIONS:
             faults.append(
                 f"[{name}]: unknown section" if isinstance(value, dict) else f"{name}: unknown setting"
@@ -251,15 +297,16 @@ def _tables(
 
 
 def _take_environment(
-    environ: Mapping[str, str], sections: dict[str, _Raw], links: list[_Raw], faults: list[str]
+    environ: Mapping[str, str], sections: dict[str, _Raw], links: dict[str, list[_Raw]], faults: list[str]
 ) -> None:
     for variable in sorted(environ):
         if not variable.startswith(ENV_PREFIX) or "__" not in variable:
             continue
         section, *keys = variable.removeprefix(ENV_PREFIX).lower().split("__")
         target = sections.get(section)
-        if section == "espa" and len(keys) == 2 and keys[0].isdecimal() and int(keys[0]) < len(links):
-            target = links[int(keys[0])]
+        entries = links.get(section, [])
+        if len(keys) == 2 and keys[0].isdecimal() and int(keys[0]) < len(entries):
+            target = entries[int(keys[0])]
             keys = keys[1:]
         if target is None or len(keys) != 1:
             faults.append(f"{variable}: unknown setting")
@@ -328,19 +375,25 @@ def _contradictions(settings: Settings) -> list[str]:
         faults.append("[phones] dead_after_s: expected at least twice beat_s, one lost beat is no dead phone")
     if phones.port and (phones.host, phones.port) == (settings.api.host, settings.api.port):
         faults.append("[phones] port: the same as [api] port")
-    seen: dict[tuple[str, object], int] = {}
-    for index, link in enumerate(settings.espa):
-        if link.own_address == link.control_address:
-            faults.append(f"[[espa]] {index} own_address: the same as control_address")
-        try:
-            address = link.address()
-        except ValueError as exc:
-            faults.append(f"[[espa]] {index} listen: {exc}, got {link.listen[:LONGEST_FAULT_VALUE_CHARS]!r}")
-            continue
-        keys: list[tuple[str, object]] = [("source", link.source)]
-        keys += [("listen", address)] if address[1] else []
-        for key in keys:
-            first = seen.setdefault(key, index)
-            if first != index:
-                faults.append(f"[[espa]] {index} {key[0]}: the same as that of [[espa]] {first}")
+    return faults + _link_contradictions(settings)
+
+
+def _link_contradictions(settings: Settings) -> list[str]:
+    """What each link says against itself (its own `faults`), and two links against each other."""
+    faults: list[str] = []
+    sources: dict[str, str] = {}
+    addresses: dict[object, str] = {}
+    for name in LINKS:
+        for index, link in enumerate(getattr(settings, name)):
+            path = f"[[{name}]] {index}"
+            own = link.faults()
+            faults += [f"{path} {fault}" for fault in own]
+            first = sources.setdefault(link.source, path)
+            if first != path:
+                faults.append(f"{path} source: the same as that of {first}")
+            if own or (address := link.listens()) is None or not address[1]:
+                continue
+            first = addresses.setdefault(address, path)
+            if first != path:
+                faults.append(f"{path} listen: the same as that of {first}")
     return faults
