@@ -211,7 +211,9 @@ class App:
         self._outage = False
 
     async def _engine(self, lease: Lease, owner: str) -> None:
-        self.lines = Lines(self.settings.espa, clock=self._line_clock, crew=self.crew, metrics=self.metrics)
+        self.lines = Lines(
+            self.settings.by_protocol(), clock=self._line_clock, crew=self.crew, metrics=self.metrics
+        )
         self.engine = Engine(
             store=self.store, clock=self.clock, crew=self.crew, metrics=self.metrics, owner=owner,
             lease_ttl_ms=round(self.settings.hub.lease_ttl_s * 1000), couriers={"report": self.lines.report},
@@ -324,6 +326,6 @@ class App:
         while True:
             self.metrics.set_phones(self.engine.contacts.by_reach())
             self.metrics.open_deadlines.set(self.engine.open_deadlines)
-            for link in self.settings.espa:
-                self.metrics.source_up.labels(link.source).set(self.lines.is_up(link.source))
+            for status in self.lines.status():
+                self.metrics.source_up.labels(status.source).set(status.up)
             await asyncio.sleep(1.0)

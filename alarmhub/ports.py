@@ -12,7 +12,6 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from alarmhub.core.alarm import Alarm
-from alarmhub.core.effects import ReportStatus
 from alarmhub.core.reach import Reach
 from alarmhub.core.site import Site
 from alarmhub.core.world import World
@@ -265,14 +264,6 @@ class Phones(Protocol):
 
     def storing(self, storing: bool) -> None:
         """Tell every phone whether answers can be stored."""
-        ...
-
-
-class Reporter(Protocol):
-    """Tells a source something in its own words. Returns once the source has taken it."""
-
-    async def report(self, *, status: ReportStatus, ref: str, source_text: str, alarm: str) -> None:
-        """Raises DeliveryFailed when it was refused or not taken in time."""
         ...
 
 

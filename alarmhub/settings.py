@@ -181,9 +181,9 @@ class Settings(Struct, frozen=True):
     log: LogSettings = LogSettings()
     espa: tuple[EspaLink, ...] = ()
 
-    def links(self) -> tuple[Link, ...]:
-        """Every link of every protocol, in the order of `LINKS`."""
-        return tuple(link for name in LINKS for link in getattr(self, name))
+    def by_protocol(self) -> dict[str, tuple[Any, ...]]:
+        """The links of every protocol, in the order of `LINKS`."""
+        return {name: getattr(self, name) for name in LINKS}
 
 
 def read(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:

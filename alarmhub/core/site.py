@@ -6,6 +6,9 @@ this module refuses to parse, to validate and to know what a clock is.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from enum import StrEnum
+
 from msgspec import Struct, field
 
 from alarmhub.core.kinds import Kind, Priority
@@ -162,7 +165,10 @@ class MappingRule(Struct, frozen=True):
 
 
 class Sample(Struct, frozen=True):
-    """A sample telegram and what it must map to; `site check` refuses a mismatch."""
+    """A sample telegram and what it must map to; `site check` refuses a mismatch.
+
+    `espa_priority`, `call_type`: records 6 and 4; `says`: the event another protocol states beside the text.
+    """
 
     address: str
     text: str
@@ -172,6 +178,16 @@ class Sample(Struct, frozen=True):
     espa_priority: str = "3"
     call_type: str = "3"
     event: str = "start"
+    says: str | None = None
+
+
+class Reports(StrEnum):
+    """How much a source is told back. `each`: beside the alarm's own statuses, of every person whose phone
+    rang, who looked, declined or took it, by name."""
+
+    NONE = "none"
+    ALARM = "alarm"
+    EACH = "each"
 
 
 class SourceRules(Struct, frozen=True):
@@ -191,7 +207,43 @@ class SourceRules(Struct, frozen=True):
     rules: tuple[MappingRule, ...] = ()
     samples: tuple[Sample, ...] = ()
     default_kind: Kind = Kind.PATIENT_CALL
-    reports: bool = False  # takes a status back
+    reports: Reports | bool = Reports.NONE  # a site stored earlier has true or false
+
+    @property
+    def hears(self) -> Reports:
+        """How much it is told back."""
+        if isinstance(self.reports, bool):
+            return Reports.ALARM if self.reports else Reports.NONE
+        return self.reports
+
+
+class Number(Struct, frozen=True):
+    """A pager number, or all of one length from `first` to `last`, and what it means where no place is known.
+
+    `targets`: who rings first, as target words; none: the kind's own steps. `unit`: whose steps, cover and
+    last resort stand behind. `role`, `staff`, `beds`: what the targets were made of.
+    """
+
+    first: str
+    last: str
+    targets: tuple[str, ...] = ()
+    unit: str | None = None
+    role: str | None = None
+    staff: str | None = None
+    beds: tuple[str, ...] = ()
+    kind: Kind | None = None
+    type: str | None = None
+    priority: Priority | None = None
+    label: str = ""
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Numbers sort by length, then digits; a site's are sorted so."""
+        return len(self.first), self.first
+
+    def __str__(self) -> str:
+        """As the site file says it."""
+        return self.first if self.first == self.last else f"{self.first}-{self.last}"
 
 
 class Site(Struct, frozen=True, dict=True):
@@ -219,3 +271,15 @@ class Site(Struct, frozen=True, dict=True):
     policy_rules: tuple[PolicyRule, ...]
     sources: dict[str, SourceRules]
     extra: dict[str, str] = field(default_factory=dict)
+    numbers: tuple[Number, ...] = ()  # sorted by `Number.order`, none overlaps another
+
+
+def number_of(site: Site, address: str) -> Number | None:
+    """What the site knows of a pager number; None for anything else."""
+    if not (address.isascii() and address.isdigit()):
+        return None
+    after = bisect_right(site.numbers, (len(address), address), key=lambda number: number.order)
+    found = site.numbers[after - 1] if after else None
+    if found is None or len(found.first) != len(address) or address > found.last:
+        return None
+    return found

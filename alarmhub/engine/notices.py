@@ -82,6 +82,21 @@ def nonsense(site: Site, source_id: str) -> Signal:
     return _start(f"nonsense:{source_id}", "unreadable_source", text, _home_unit(site), (), Priority.MEDIUM)
 
 
+def trouble(site: Site, source_id: str, what: str, swedish: str, english: str) -> Signal:
+    """Something behind a source needs an engineer (a flat battery, a device that went silent)."""
+    text = _text(site, swedish, english)
+    key = f"trouble:{source_id}:{what}"[:200]
+    return _start(key, "source_trouble", text, _home_unit(site), (), Priority.LOW)
+
+
+def trouble_over(site: Site, source_id: str, what: str) -> Signal:
+    """It needs none any more."""
+    key = f"trouble:{source_id}:{what}"[:200]
+    return Signal(
+        source=HUB, event=SignalEvent.END, key=key, ref=key, kind=Kind.TECHNICAL, unit=_home_unit(site)
+    )
+
+
 def unstaffed(site: Site, now: int, ahead: int, warned: set[str]) -> tuple[list[Signal], set[str]]:
     """Units that have somebody now and will have nobody then; each is warned of once per gap."""
     then = set(unstaffed_units(site, ahead))

@@ -11,30 +11,20 @@ tell a plant "acknowledged" unless its link is set so: many plants take that as 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Final
 
 from msgspec.structs import replace
 
-from alarmhub import logs
-from alarmhub.clock import Clock
-from alarmhub.core.effects import ReportStatus
+from alarmhub.core.effects import Report
 from alarmhub.core.events import Signal
 from alarmhub.core.site import Site, SourceRules
-from alarmhub.inbound.link import SPOKEN, LinkSettings, News, link_of, remembered, says
-from alarmhub.inbound.mapping import Telegram, map_telegram, unmapped
+from alarmhub.inbound.feed import Feed
+from alarmhub.inbound.link import SPOKEN, LinkSettings, link_of, remembered, says
+from alarmhub.inbound.mapping import Telegram, Words, map_words, words_of
 from alarmhub.inbound.presses import Answer, Presses, begins
 from alarmhub.inbound.stream import Connection, Limits, StreamServer
-from alarmhub.inbound.supervision import (
-    FaultTally,
-    LinkState,
-    LinkWatch,
-    PollHabit,
-)
-from alarmhub.logs import Line
-from alarmhub.metrics import Metrics
-from alarmhub.ports import DeliveryFailed, Intake, NotStored, Refused
-from alarmhub.tasks import Crew
+from alarmhub.inbound.supervision import PollHabit
+from alarmhub.ports import DeliveryFailed
 from protocols.espa444 import LinkMode, PagerSystem, StatusMemory, StatusReport
 from protocols.espa444_events import (
     AnswerUnwanted,
@@ -52,8 +42,6 @@ from protocols.espa444_events import (
 
 REPORT_WITHIN_S: Final = 15.0
 """A status the control station has not taken by then failed; the outbox tries it again."""
-
-_log = logs.get("espa")
 
 
 class EspaSession:
@@ -76,42 +64,19 @@ class EspaSession:
 class EspaAdapter:
     """One ESPA link. Make it inside a running event loop, `start` it, `close` it."""
 
-    def __init__(
-        self,
-        settings: LinkSettings,
-        *,
-        intake: Intake,
-        site: Callable[[], Site],
-        news: News,
-        clock: Clock,
-        crew: Crew,
-        metrics: Metrics | None = None,
-        limits: Limits | None = None,
-    ) -> None:
+    def __init__(self, settings: LinkSettings, feed: Feed, *, limits: Limits | None = None) -> None:
         self.source = settings.source
-        self._settings = settings
+        self._settings, self._feed = settings, feed
         self._link = link_of(settings)
-        self._intake, self._site, self._news = intake, site, news
-        self._clock, self._crew, self._metrics = clock, crew, metrics
         self._server: StreamServer[EspaEvent] = StreamServer(
-            self._open, crew=crew, clock=clock, limits=limits, name=f"espa {self.source}"
+            self._open, crew=feed.crew, clock=feed.clock, limits=limits, name=f"espa {self.source}"
         )
         self._sessions: list[EspaSession] = []
         self._polled: EspaSession | None = None
         self._polling_seen = False
         self._memory = StatusMemory()
         self._presses = Presses(round(settings.repeat_window_s * 1000))
-        down_ms = round(settings.link_down_s * 1000)
-        self._watch = LinkWatch(
-            self.source,
-            down_ms=down_ms,
-            up_ms=round(settings.link_up_s * 1000),
-            now=clock.now(),
-            polls=self._link.mode is LinkMode.POLLED,
-        )
-        self._habit = PollHabit(down_ms)
-        self._tally = FaultTally(self.source)
-        self._checking: asyncio.TimerHandle | None = None
+        self._habit = PollHabit(round(settings.link_down_s * 1000))
         self._reports: dict[str, asyncio.Future[None]] = {}
         self._report_number = 0
         self._bcc_rules: set[str] = set()
@@ -120,24 +85,20 @@ class EspaAdapter:
         """Listen. Raises OSError when the address cannot be had."""
         host, port = self._settings.address()
         await self._server.start(host, port)
-        _log.info(Line.LISTENING, door="espa", source=self.source, address=f"{host}:{self.port}")
-        self._watch_on()
+        self._feed.listening(f"{host}:{self.port}")
+        self._feed.supervise(
+            down_s=self._settings.link_down_s,
+            up_s=self._settings.link_up_s,
+            polls=self._link.mode is LinkMode.POLLED,
+        )
 
     @property
     def port(self) -> int:
         """The port listened on."""
         return self._server.port
 
-    @property
-    def state(self) -> LinkState:
-        """Whether the link counts as up."""
-        return self._watch.state
-
     async def close(self) -> None:
         """Stop listening; calls already read are still stored."""
-        if self._checking is not None:
-            self._checking.cancel()
-            self._checking = None
         await self._server.close()
 
     # Connections.
@@ -146,9 +107,7 @@ class EspaAdapter:
         codec = PagerSystem(self._link, memory=self._memory, polling_seen=self._polling_seen)
         session = EspaSession(self, connection, codec)
         self._sessions.append(session)
-        _log.info(Line.SOURCE_CONNECTED, source=self.source, peer=connection.peer)
-        self._watch.connected(self._clock.now(), True)
-        self._watch_on()
+        self._feed.connected(connection.peer)
         return session
 
     def lost(self, session: EspaSession, cause: str) -> None:
@@ -156,24 +115,21 @@ class EspaAdapter:
         self._sessions.remove(session)
         if self._polled is session:
             self._polled = None
-        _log.info(Line.SOURCE_CLOSED, source=self.source, peer=session.connection.peer, cause=cause)
-        if not self._sessions:
-            self._watch.connected(self._clock.now(), False)
-        self._watch_on()
+        self._feed.disconnected(session.connection.peer, cause)
 
     async def take(self, session: EspaSession, event: EspaEvent) -> None:
         """Act on one event of one connection."""
         match event:
             case BlockReceived():
-                self._life()
+                self._feed.life()
                 await self._call(session, event)
             case PollSeen():
                 self._on_poll(session, event)
             case Selected():
                 self._habit.select()
-                self._life()
+                self._feed.life()
             case InformationReceived() | StatusRequested():
-                self._life()
+                self._feed.life()
             case FrameRefused():
                 self._on_refused(session, event)
             case StatusDelivered():
@@ -181,70 +137,47 @@ class EspaAdapter:
             case StatusFailed():
                 self._settle(event.id, event.cause)
             case AnswerUnwanted():
-                self._count_refusal("answer_unwanted")
+                self._feed.refused("answer_unwanted", fault=False)
 
     # Calls.
 
     async def _call(self, session: EspaSession, event: BlockReceived) -> None:
         if event.bcc_rule not in self._bcc_rules:
             self._bcc_rules.add(event.bcc_rule)
-            _log.info(Line.SOURCE_HABIT, source=self.source, habit=f"block check: {event.bcc_rule}")
-        answer = await self._presses.answer(event.block, self._clock.now(), lambda: self._store(event))
-        codec, now = session.codec, self._clock.now()
+            self._feed.habit(f"block check: {event.bcc_rule}")
+        feed = self._feed
+        answer = await self._presses.answer(event.block, feed.now(), lambda: self._store(event))
+        codec, now = session.codec, feed.now()
         if answer is Answer.STORED:
             codec.accept(event.token, now)
         elif answer is Answer.BUSY:
             codec.refuse_busy(event.token, now)
         else:
             codec.refuse_invalid(event.token, now)
+        feed.answered(_ANSWERS[answer])
         session.connection.flush()
 
     async def _store(self, event: BlockReceived) -> tuple[Answer, bool]:
         """Map and store one call; what to answer, and whether it begins something (or ends it)."""
-        signals = self._map(Telegram(event.address, event.text, event.priority, event.call_type))
-        results = await asyncio.gather(
-            *(self._intake.signal(signal) for signal in signals), return_exceptions=True
-        )
-        answer = Answer.STORED
-        for result in results:
-            if isinstance(result, NotStored):
-                answer = Answer.BUSY
-                _log.warning(Line.SIGNAL_REFUSED, source=self.source, reason=result.why)
-                self._count_refusal("not_stored")
-            elif isinstance(result, Refused):
-                answer = Answer.INVALID if answer is Answer.STORED else answer
-                _log.warning(Line.SIGNAL_REFUSED, source=self.source, reason=str(result))
-                self._count_refusal("invalid")
-            elif isinstance(result, BaseException):
-                raise result
-        return answer, begins(signals[0])
+        telegram = Telegram(event.address, event.text, event.priority, event.call_type)
+        signals = self._feed.guarded(words_of(telegram), self._mapping)
+        stored = await self._feed.store(*signals)
+        return stored.answer, begins(signals[0])
 
-    def _map(self, telegram: Telegram) -> tuple[Signal, ...]:
-        site = self._site()
-        rules = self._rules(site)
-        try:
-            return map_telegram(telegram, rules, site)
-        except Exception as error:  # noqa: BLE001  whatever is wrong with the rules, the call still rings
-            _log.error(Line.SOURCE_FAULT, exc=error, source=self.source, cause="mapping failed")
-            return (unmapped(telegram, rules, site, "mapping_failed"),)
-
-    def _rules(self, site: Site) -> SourceRules:
-        """The source's rules; a source the site does not know has none, and its calls still ring."""
-        separator = self._settings.address_separator
-        rules = site.sources.get(self.source)
-        if rules is None:
-            return SourceRules(
-                self.source, self.source, site.site, fallback_unit="", list_separator=separator
-            )
-        return rules if rules.list_separator is not None else replace(rules, list_separator=separator)
+    def _mapping(self, words: Words, rules: SourceRules, site: Site) -> tuple[Signal, ...]:
+        if rules.list_separator is None:
+            rules = replace(rules, list_separator=self._settings.address_separator)
+        return map_words(words, rules, site)
 
     # Status back.
 
-    async def report(self, *, status: ReportStatus, ref: str, source_text: str, alarm: str) -> None:
-        """Tell the control station what became of a call (`ports.Reporter`). Returns once it has taken it, or
+    async def report(self, report: Report, alarm: str) -> None:
+        """Tell the control station what became of a call (`feed.Adapter`). Returns once it has taken it, or
         when there is nothing to say on this link. Raises DeliveryFailed when it did not take it."""
-        spoken = SPOKEN[status]
-        text = source_text or None
+        status, ref, text = report.status, report.ref, report.source_text or None
+        spoken = SPOKEN.get(status)
+        if spoken is None:
+            return
         if not says(self._settings, status):
             if remembered(self._settings, status):
                 self._memory.note(ref, text, spoken)
@@ -284,42 +217,20 @@ class EspaAdapter:
         self._polling_seen = self._polling_seen or session.codec.polling_seen
         if event.mine:
             self._polled = session
-        if self._link.mode is LinkMode.AUTO and self._habit.poll(self._clock.now()):
-            self._watch.polls = True
-        self._life()
-
-    def _life(self) -> None:
-        self._watch.life(self._clock.now())
-        self._watch_on()
+        if self._link.mode is LinkMode.AUTO and self._habit.poll(self._feed.now()):
+            self._feed.speaks_all_the_time()
+        self._feed.life()
 
     def _on_refused(self, session: EspaSession, event: FrameRefused) -> None:
-        self._count_refusal(event.cause.name.lower())
-        if event.cause is Cause.NOT_STORED:
-            return  # no fault of the plant's
-        _log.warning(
-            Line.SOURCE_FAULT,
-            source=self.source,
+        if event.answer:
+            self._feed.answered(f"{event.answer} NAK")
+        self._feed.refused(
+            event.cause.name.lower(),
+            str(event.cause),
             peer=session.connection.peer,
-            cause=str(event.cause),
-            answer=event.answer,
+            # What could not be stored is no fault of the plant's.
+            fault=event.cause is not Cause.NOT_STORED,
         )
-        news = self._tally.fault(str(event.cause), self._clock.now())
-        if news is not None:
-            self._news.fault(news)
 
-    def _count_refusal(self, reason: str) -> None:
-        if self._metrics is not None:
-            self._metrics.refusals.labels("espa", reason).inc()
 
-    def _watch_on(self) -> None:
-        """Look again when the watch may have news. A look too early costs nothing, so it is not re-armed."""
-        if self._checking is None and (due := self._watch.next_check()) is not None:
-            wait_s = max(0.001, (due - self._clock.now()) / 1000)
-            self._checking = asyncio.get_running_loop().call_later(wait_s, self._check)
-
-    def _check(self) -> None:
-        self._checking = None
-        changed = self._watch.check(self._clock.now())
-        if changed is not None:
-            self._news.link(changed)
-        self._watch_on()
+_ANSWERS: Final = {Answer.STORED: "ACK", Answer.BUSY: "2 NAK", Answer.INVALID: "3 NAK"}

@@ -1,4 +1,4 @@
-"""What is agreed for one ESPA link, in the hub's terms: its settings, its news, and what it is told.
+"""What is agreed for one ESPA link, in the hub's terms: its settings, and what it is told.
 
 `LinkSettings` is the shape the adapter needs; `alarmhub.settings.EspaLink` has it, and adapters do not import
 settings. It refuses to open anything: that is `inbound.espa`.
@@ -6,13 +6,9 @@ settings. It refuses to open anything: that is `inbound.espa`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, Protocol
 
-from msgspec import Struct
-
 from alarmhub.core.effects import ReportStatus
-from alarmhub.inbound.supervision import LinkChanged, SourceFault
 from protocols.espa444 import Link, LinkMode
 
 SPOKEN: Final[dict[ReportStatus, str]] = {
@@ -92,13 +88,6 @@ class LinkSettings(Protocol):
     def address(self) -> tuple[str, int]:
         """Host and port to listen on."""
         ...
-
-
-class News(Struct, frozen=True):
-    """Whom the adapter tells about the link itself. Calls must not block; they are made in the event loop."""
-
-    link: Callable[[LinkChanged], None]
-    fault: Callable[[SourceFault], None]
 
 
 def link_of(settings: LinkSettings) -> Link:

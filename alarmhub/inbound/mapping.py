@@ -1,6 +1,7 @@
-"""From a plant's words to a place: ordered rules over address and text, as a pure function (ward.md).
+"""From a source's words to a place: ordered rules over address and text, as a pure function (ward.md).
 
-`map_telegram` turns one telegram into signals, each with the names of what decided it (`Signal.mapped_by`).
+`map_words` turns what a source said into signals, each with the names of what decided it
+(`Signal.mapped_by`); `map_telegram` does so for ESPA's records, whose call type and priority have a meaning.
 It refuses two things: to lose a telegram (what no rule fits is a signal too, without place, for the source's
 fallback unit), and to ring lower than a floor word or ESPA priority 1 demands.
 
@@ -17,6 +18,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from alarmhub.core.events import Signal, SignalEvent
 from alarmhub.core.kinds import PRIORITY_RANK, RULES, Kind, Priority, raised_to_floor
@@ -55,41 +57,94 @@ def clean(text: str, longest: int = MAX_TEXT_CHARS) -> str:
     )
 
 
-def map_telegram(telegram: Telegram, source: SourceRules, site: Site) -> tuple[Signal, ...]:
-    """The signals one telegram means: one, or one per address when record 1 lists several.
+class Words(Struct, frozen=True):
+    """What a source said, in its own words and with what its protocol states beside them.
 
-    `ref` is the address and `source_text` the plant's own words, so that a status can name the call to it.
+    The site's rules see `address` and `text`. `event` None: start. `priority`: what the protocol says, a
+    rule's wins over it; `floor`: below which no rule may go. `ref`: how the source names the alarm, "" = the
+    address. `key`, `id`, `occurred_at`, `origin`: as in `core.events.Signal`. `because`: reasons of the
+    protocol's own.
+    """
+
+    address: str
+    text: str
+    event: SignalEvent | None = None
+    present: bool | None = None
+    priority: Priority | None = None
+    floor: Priority | None = None
+    callback: str | None = None
+    ref: str = ""
+    key: str = ""
+    id: str | None = None
+    occurred_at: int | None = None
+    origin: str = ""
+    because: tuple[str, ...] = ()
+
+
+def map_telegram(telegram: Telegram, source: SourceRules, site: Site) -> tuple[Signal, ...]:
+    """The signals one ESPA telegram means; see `map_words`.
+
     The key is left to the engine (`core.addressing`): it depends on the source's `key` and the place.
     """
-    text = clean(telegram.text)
-    addresses = _split(clean(telegram.address, MAX_TEXT_CHARS), source.list_separator)
+    return map_words(words_of(telegram), source, site)
+
+
+def words_of(telegram: Telegram) -> Words:
+    """An ESPA call in general words."""
+    reset = telegram.call_type == RESET
+    because = ["call_type:reset"] if reset else []
+    if telegram.espa_priority in (ALARM, URGENT):
+        because.append(f"espa_priority:{telegram.espa_priority}")
+    return Words(
+        telegram.address,
+        telegram.text,
+        event=SignalEvent.END if reset else None,
+        priority=Priority.MEDIUM if telegram.espa_priority == URGENT else None,
+        floor=Priority.HIGH if telegram.espa_priority == ALARM else None,
+        callback=telegram.address if telegram.call_type == SPEECH else None,
+        because=tuple(because),
+    )
+
+
+def map_words(words: Words, source: SourceRules, site: Site) -> tuple[Signal, ...]:
+    """The signals these words mean: one, or one per address when they list several.
+
+    `ref` and `source_text` are the source's own words, so that a status can name the call to it.
+    """
+    text = clean(words.text)
+    addresses = _split(clean(words.address, MAX_TEXT_CHARS), source.list_separator)
     signals = []
     for address in addresses:
-        reasons = [] if len(addresses) == 1 else [f"address_of_list:{len(addresses)}"]
-        signals.append(_map_one(telegram, address, text, source, site, reasons))
+        reasons = list(words.because)
+        if len(addresses) > 1:
+            reasons.append(f"address_of_list:{len(addresses)}")
+        signals.append(_map_one(words, address, text, source, site, reasons))
     return tuple(signals)
 
 
+def unmapped_words(words: Words, source: SourceRules, site: Site, because: str) -> Signal:
+    """The signal of words that could not be mapped: it still rings, at the source's fallback unit."""
+    address, text = clean(words.address, MAX_ADDRESS_CHARS).strip(), clean(words.text)
+    return _signal(words, address, text, MappingRule(), {}, source, site, [because])
+
+
 def unmapped(telegram: Telegram, source: SourceRules, site: Site, because: str) -> Signal:
-    """The signal of a telegram that was not mapped: it still rings, at the source's fallback unit."""
-    address, text = clean(telegram.address, MAX_ADDRESS_CHARS).strip(), clean(telegram.text)
-    return _signal(telegram, address, text, MappingRule(), {}, source, site, [because])
+    """As `unmapped_words`, of an ESPA telegram."""
+    return unmapped_words(words_of(telegram), source, site, because)
 
 
 def _map_one(
-    telegram: Telegram, address: str, text: str, source: SourceRules, site: Site, reasons: list[str]
+    words: Words, address: str, text: str, source: SourceRules, site: Site, reasons: list[str]
 ) -> Signal:
     for index, rule in enumerate(source.rules):
         groups = _fits(rule, address, text)
         if groups is not None:
-            return _signal(
-                telegram, address, text, rule, groups, source, site, [*reasons, f"rule:{index + 1}"]
-            )
-    return _signal(telegram, address, text, MappingRule(), {}, source, site, [*reasons, "no_rule"])
+            return _signal(words, address, text, rule, groups, source, site, [*reasons, f"rule:{index + 1}"])
+    return _signal(words, address, text, MappingRule(), {}, source, site, [*reasons, "no_rule"])
 
 
 def _signal(
-    telegram: Telegram,
+    words: Words,
     address: str,
     text: str,
     rule: MappingRule,
@@ -99,21 +154,23 @@ def _signal(
     reasons: list[str],
 ) -> Signal:
     place = _place(rule, groups, site, reasons)
-    event, present = _event(rule, telegram.call_type, reasons)
-    priority = _priority(rule, telegram.espa_priority, text, site, reasons)
+    event, present = _event(rule, words, reasons)
     known = site.places.get(place)
     return Signal(
         source=source.id,
         event=event,
-        ref=address,
+        key=words.key,
+        ref=words.ref or address,
         place=place,
         kind=rule.kind,
         type=rule.type,
-        priority=priority,
+        priority=_priority(rule, words, text, site, reasons),
         source_text=text,
         present=present,
-        callback=address if telegram.call_type == SPEECH and address else None,
+        callback=words.callback or None,
         person=known.person if known is not None else None,
+        id=words.id,
+        occurred_at=words.occurred_at,
         mapped_by=tuple(reasons),
     )
 
@@ -159,35 +216,28 @@ def _place(rule: MappingRule, groups: Mapping[str, str], site: Site, reasons: li
     return as_said
 
 
-def _event(rule: MappingRule, call_type: str, reasons: list[str]) -> tuple[SignalEvent, bool | None]:
-    reset = call_type == RESET
+def _event(rule: MappingRule, words: Words, reasons: list[str]) -> tuple[SignalEvent, bool | None]:
+    ends = words.event is SignalEvent.END
     if rule.event in ("presence_on", "presence_off"):
-        present = rule.event == "presence_on" and not reset
-        return SignalEvent.PRESENCE, present
+        return SignalEvent.PRESENCE, rule.event == "presence_on" and not ends
     if rule.event is not None:
-        if reset != (rule.event == "end"):
+        if ends != (rule.event == "end"):
             reasons.append(f"event_by_rule:{rule.event}")
         return SignalEvent(rule.event), None
-    if reset:
-        reasons.append("call_type:reset")
-        return SignalEvent.END, None
-    return SignalEvent.START, None
+    event = words.event or SignalEvent.START
+    return event, words.present if event is SignalEvent.PRESENCE else None
 
 
-def _priority(
-    rule: MappingRule, espa_priority: str, text: str, site: Site, reasons: list[str]
-) -> Priority | None:
-    """The rule's, else the telegram's when it says more than normal; a floor word and ESPA 1 make it high."""
-    priority = rule.priority
-    if priority is None and espa_priority == URGENT:
-        priority = Priority.MEDIUM
-        reasons.append("espa_priority:2")
+def _priority(rule: MappingRule, words: Words, text: str, site: Site, reasons: list[str]) -> Priority | None:
+    """The rule's, else what the protocol says; never below a floor, and high with a floor word."""
+    priority = rule.priority or words.priority
     word = floor_word(text, site.floor_words)
     if word is not None:
         reasons.append(f"floor_word:{word}")
-    if espa_priority == ALARM:
-        reasons.append("espa_priority:1")
-    return Priority.HIGH if word is not None or espa_priority == ALARM else priority
+        return Priority.HIGH
+    if words.floor is None:
+        return priority
+    return max(priority or words.floor, words.floor, key=PRIORITY_RANK.__getitem__)
 
 
 def floor_word(text: str, words: tuple[str, ...]) -> str | None:
@@ -232,8 +282,10 @@ def effective(signal: Signal, source: SourceRules, site: Site) -> tuple[Kind, Pr
 
 def sample_mismatch(sample: Sample, source: SourceRules, site: Site) -> str | None:
     """What is wrong with how this sample telegram maps, in one line; None when it maps as expected."""
-    telegram = Telegram(sample.address, sample.text, sample.espa_priority, sample.call_type)
-    signals = map_telegram(telegram, source, site)
+    words = words_of(Telegram(sample.address, sample.text, sample.espa_priority, sample.call_type))
+    if sample.says is not None:
+        words = replace(words, event=SignalEvent(sample.says))
+    signals = map_words(words, source, site)
     if len(signals) != 1:
         return f"maps to {len(signals)} signals, one per address"
     signal = signals[0]

@@ -147,6 +147,9 @@ class PolicyEntry(Struct):
     enough: Count | None = None
 
 
+Said = Literal["start", "end", "once", "update", "acknowledged"]
+
+
 class RuleEntry(Struct):
     """`[[source.rules]]`: plant words to place, kind, type, priority; the first that fits wins."""
 
@@ -169,7 +172,8 @@ class SampleEntry(Struct):
     place: Path | None = None
     espa_priority: Annotated[str, Meta(pattern="^[123]$")] = "3"
     call_type: Annotated[str, Meta(pattern="^[0-9]$")] = "3"
-    event: Literal["start", "end", "once", "presence_on", "presence_off"] = "start"
+    says: Said | None = None
+    event: Said | Literal["presence_on", "presence_off"] = "start"
 
 
 class SourceEntry(Struct):
@@ -189,7 +193,22 @@ class SourceEntry(Struct):
     rules: list[RuleEntry] = field(default_factory=list)
     samples: list[SampleEntry] = field(default_factory=list)
     default_kind: Kind = Kind.PATIENT_CALL
-    reports: bool = False
+    reports: bool | Literal["none", "alarm", "each"] = "none"
+
+
+class NumberEntry(Struct):
+    """`[[number]]`: a pager number, or a range "2013-2018", and whom it rings: one of `role`, `staff`, `beds`
+    (their care team), else the `unit`; what `type` alone rings is its kind's. `unit` also stands behind."""
+
+    number: str | int
+    unit: Id | None = None
+    role: Id | None = None
+    staff: Id | None = None
+    beds: list[Text] = field(default_factory=list)
+    kind: Kind | None = None
+    type: Id | None = None
+    priority: Priority | None = None
+    label: Annotated[str, Meta(max_length=200)] = ""
 
 
 class FileEntry(Struct):
@@ -211,6 +230,7 @@ class FileEntry(Struct):
     type: list[TypeEntry | None] = field(default_factory=list)
     policy: list[PolicyEntry | None] = field(default_factory=list)
     source: list[SourceEntry | None] = field(default_factory=list)
+    number: list[NumberEntry | None] = field(default_factory=list)
 
 
 E = TypeVar("E", bound=Struct)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from alarmhub.core.signalling import HUB_SOURCE
-from alarmhub.core.site import MappingRule, Sample, SourceRules
+from alarmhub.core.site import MappingRule, Reports, Sample, SourceRules
 from alarmhub.site.entries import RuleEntry, SampleEntry, SourceEntry
 from alarmhub.site.reading import Reading, numbered
 from alarmhub.site.rules import check_floor
@@ -27,8 +27,6 @@ def compile_sources(reading: Reading) -> dict[str, SourceRules]:
             continue
         if entry.id == HUB_SOURCE:
             reading.faults.add(f"{path}.id", f'"{HUB_SOURCE}" is the hub itself')
-        if entry.reports and entry.protocol == "http":
-            reading.faults.add(f"{path}.reports", "a source over HTTP cannot be told anything back yet")
         reading.known("unit", entry.fallback_unit, f"{path}.fallback_unit")
         for index, unit in enumerate(entry.units):
             reading.known("unit", unit, f"{path}.units[{index}]")
@@ -47,9 +45,15 @@ def compile_sources(reading: Reading) -> dict[str, SourceRules]:
             rules=tuple(_rules(entry, path, reading)),
             samples=tuple(_samples(entry, path, reading)),
             default_kind=entry.default_kind,
-            reports=entry.reports,
+            reports=_reports(entry),
         )
     return sources
+
+
+def _reports(entry: SourceEntry) -> Reports:
+    if isinstance(entry.reports, bool):
+        return Reports.ALARM if entry.reports else Reports.NONE
+    return Reports(entry.reports)
 
 
 def _rules(entry: SourceEntry, path: str, reading: Reading) -> Iterator[MappingRule]:
@@ -112,6 +116,7 @@ def _sample(entry: SampleEntry, place: str | None) -> Sample:
         espa_priority=entry.espa_priority,
         call_type=entry.call_type,
         event=entry.event,
+        says=entry.says,
     )
 
 

@@ -11,12 +11,12 @@ import pytest
 from msgspec.structs import replace
 
 from alarmhub.clock import MonotonicClock
-from alarmhub.core.effects import ReportStatus
+from alarmhub.core.effects import Report, ReportStatus
 from alarmhub.core.events import Signal, SignalEvent
 from alarmhub.core.site import MappingRule, Site
 from alarmhub.inbound.espa import EspaAdapter
-from alarmhub.inbound.link import News
-from alarmhub.inbound.supervision import FAULTS, LinkChanged, LinkState, SourceFault
+from alarmhub.inbound.feed import Feed
+from alarmhub.inbound.supervision import FAULTS
 from alarmhub.metrics import Metrics
 from alarmhub.ports import DeliveryFailed, NotStored, Refused, SignalOutcome
 from alarmhub.settings import EspaLink
@@ -57,19 +57,12 @@ class Rig:
     def __init__(self, settings: EspaLink, site: Site | None) -> None:
         self.hub = Hub()
         self.crew = Crew("test")
-        self.links: list[LinkChanged] = []
-        self.faults: list[SourceFault] = []
         self.metrics = Metrics()
         self.site = site or with_rules(RULES)
-        self.adapter = EspaAdapter(
-            settings,
-            intake=self.hub,
-            site=lambda: self.site,
-            news=News(self.links.append, self.faults.append),
-            clock=MonotonicClock(),
-            crew=self.crew,
-            metrics=self.metrics,
+        self.feed = Feed(
+            "plant", "espa", hub=self.hub, clock=MonotonicClock(), crew=self.crew, metrics=self.metrics
         )
+        self.adapter = EspaAdapter(settings, self.feed)
 
     def plant(self) -> Plant:
         """A plant on this link."""
@@ -78,6 +71,15 @@ class Rig:
     def peer(self, **more: Any) -> EspaPlant:
         """A plant of another make on this link."""
         return EspaPlant("127.0.0.1", self.adapter.port, **more)
+
+    @property
+    def site(self) -> Site:
+        """The site in force."""
+        return self.hub.world_now.site
+
+    @site.setter
+    def site(self, site: Site) -> None:
+        self.hub.world_now = replace(self.hub.world_now, site=site)
 
     @property
     def texts(self) -> list[str]:
@@ -102,6 +104,7 @@ async def rig(settings: EspaLink = LINK, site: Site | None = None) -> AsyncItera
     finally:
         it.hub.gate.set()
         await it.adapter.close()
+        it.feed.close()
         assert await it.crew.close()
         assert not it.crew.fatal.done()
 
@@ -232,8 +235,9 @@ async def test_a_good_call_before_nonsense_is_stored_and_nonsense_is_told_once()
         await plant.say(call(text="after"))
         await plant.hear(ACK)
         assert it.texts == ["good", "after"]
-        await until(lambda: it.faults, "the news")
-        assert [(fault.source, fault.cause) for fault in it.faults] == [("plant", "wrong block check")]
+        await until(lambda: it.hub.said, "the news")
+        assert [notice.key for notice in it.hub.said] == ["nonsense:plant"]
+        assert it.feed.status.last_refusal == "wrong block check"
         assert b'door="espa",reason="bcc"} 5.0' in it.metrics.render()
 
 
@@ -249,7 +253,7 @@ async def test_a_hub_that_cannot_store_does_not_blame_the_plant() -> None:
             await plant.say(EOT)
         it.hub.gate.set()
         await until(lambda: b'reason="not_stored"} 3.0' in it.metrics.render(), "it is counted")
-        assert it.faults == []
+        assert it.hub.said == []
 
 
 async def test_a_list_of_addresses_is_one_signal_each_and_one_answer() -> None:
@@ -307,7 +311,7 @@ async def test_what_an_auto_link_has_shown_survives_a_reconnect() -> None:
 
 async def report(it: Rig, status: ReportStatus, text: str = "Sal 12 plats 1") -> None:
     """What the outbox says."""
-    await it.adapter.report(status=status, ref="1201", source_text=text, alarm="a1")
+    await it.adapter.report(Report("plant", status, "1201", text), "a1")
 
 
 def status_block(value: str, text: str = "Sal 12 plats 1") -> bytes:
@@ -475,9 +479,9 @@ FAST = replace(LINK, link_down_s=0.3, link_up_s=0.6)
 async def test_a_plant_that_never_comes_is_news_once() -> None:
     """The hub started, the plant did not."""
     async with rig(FAST) as it:
-        await until(lambda: it.links, "the news")
-        assert [(news.source, news.state) for news in it.links] == [("plant", LinkState.DOWN)]
-        assert it.adapter.state is LinkState.DOWN
+        await until(lambda: it.hub.links, "the news")
+        assert it.hub.links == [("plant", False)]
+        assert not it.feed.up
 
 
 async def test_a_polled_plant_that_falls_silent_and_comes_back() -> None:
@@ -485,18 +489,15 @@ async def test_a_polled_plant_that_falls_silent_and_comes_back() -> None:
     async with rig(FAST) as it, it.plant() as plant:
         await plant.say(POLL)
         await plant.hear(EOT)
-        await until(lambda: it.links, "the loss")
+        await until(lambda: it.hub.links, "the loss")
 
         async def polled_until_up() -> bool:
             await plant.say(POLL)
             await plant.hear(EOT)
-            return len(it.links) == 2
+            return len(it.hub.links) == 2
 
         await until(polled_until_up, "the return")
-        down, up = it.links
-        assert (down.state, up.state) == (LinkState.DOWN, LinkState.UP)
-        assert down.at - down.since >= 300
-        assert up.at - up.since >= 600
+        assert it.hub.links == [("plant", False), ("plant", True)]
 
 
 async def test_a_select_only_plant_may_be_silent() -> None:
@@ -505,9 +506,9 @@ async def test_a_select_only_plant_may_be_silent() -> None:
         async with it.plant() as plant:
             for _ in range(5):
                 await plant.hear_nothing()
-            assert it.links == []
-        await until(lambda: it.links, "the news")
-        assert it.links[0].state is LinkState.DOWN
+            assert it.hub.links == []
+        await until(lambda: it.hub.links, "the news")
+        assert it.hub.links == [("plant", False)]
 
 
 async def test_many_connections_lock_nobody_out() -> None:

@@ -12,9 +12,8 @@ import pytest
 
 from alarmhub.clock import MonotonicClock
 from alarmhub.core.effects import Report, ReportStatus
-from alarmhub.core.events import Signal
 from alarmhub.inbound.lines import Lines
-from alarmhub.ports import DeliveryFailed, NotStored, OutboxRow, SignalOutcome
+from alarmhub.ports import DeliveryFailed, OutboxRow
 from alarmhub.settings import EspaLink
 from alarmhub.tasks import Crew
 from protocols.espa444_block import encode_block
@@ -24,35 +23,16 @@ from tests.support.intake import Intake
 from tests.support.waiting import until
 
 
-class Hub(Intake):
-    """An intake that also hears of links."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.links: list[tuple[str, bool]] = []
-
-    async def signal(self, signal: Signal) -> SignalOutcome:
-        """The hub is a source of its own, which the small site does not list."""
-        if signal.source != "hub" or self.refuse is not None:
-            return await super().signal(signal)
-        self.taken.append(signal)
-        return SignalOutcome("notice", "ringing", True)
-
-    async def link(self, source: str, *, up: bool) -> None:
-        """Keep the news."""
-        self.links.append((source, up))
-
-
 def link(source: str, port: int = 0, **more: Any) -> EspaLink:
     """A polled link on a free port."""
     return EspaLink(source=source, listen=f"127.0.0.1:{port}", mode="polled", **more)
 
 
 @asynccontextmanager
-async def lines(*links: EspaLink) -> AsyncIterator[tuple[Lines, Hub]]:
+async def lines(*links: EspaLink) -> AsyncIterator[tuple[Lines, Intake]]:
     """Open lines; afterwards no task is left and none has died."""
-    crew, hub = Crew("test"), Hub()
-    them = Lines(links, clock=MonotonicClock(), crew=crew)
+    crew, hub = Crew("test"), Intake()
+    them = Lines({"espa": links}, clock=MonotonicClock(), crew=crew)
     await them.start(hub)
     try:
         yield them, hub
@@ -88,7 +68,7 @@ async def test_a_report_goes_out_on_the_line_of_its_source() -> None:
             await one.say(POLL)
             await one.hear(EOT)
         told = asyncio.get_running_loop().create_task(them.report(row("plant")))
-        await until(lambda: them._adapters["plant"]._reports, "the report to wait")
+        await until(lambda: them._open["plant"][0]._reports, "the report to wait")
         await other.say(POLL)
         await other.hear(EOT)
         await plant.say(POLL)
@@ -117,33 +97,29 @@ async def test_a_lost_link_is_told_to_the_hub() -> None:
         assert (them.is_up("plant"), them.is_up("other")) == (False, True)
 
 
-async def test_nonsense_becomes_a_technical_alarm(log_lines: list[dict[str, Any]]) -> None:
-    """Named after the source; a hub that cannot store it says so in the log and lives."""
-    for refusal in (None, NotStored("database away")):
-        async with lines(link("plant")) as (them, hub):
-            hub.refuse = refusal
-            async with Plant(them.port("plant")) as plant:
-                await plant.say(SELECT)
-                await plant.hear(ACK)
-                for _ in range(3):
-                    await plant.say(call()[:-1] + b"\x7f")
-                    await plant.hear(b"1\x15")
-                if refusal is None:
-                    await until(lambda: hub.taken, "the alarm")
-                    (signal,) = hub.taken
-                    assert (signal.source, signal.kind, signal.key) == ("hub", "technical", "nonsense:plant")
-                    assert signal.text == "plant sänder telegram som inte går att läsa"
-                else:
-                    await until(lambda: any(e["event"] == "signal_refused" for e in log_lines), "the line")
+async def test_nonsense_becomes_a_technical_alarm() -> None:
+    """Named after the source; the hub's own news is never refused."""
+    async with lines(link("plant")) as (them, hub), Plant(them.port("plant")) as plant:
+        await plant.say(SELECT)
+        await plant.hear(ACK)
+        for _ in range(3):
+            await plant.say(call()[:-1] + b"\x7f")
+            await plant.hear(b"1\x15")
+        await until(lambda: hub.said, "the alarm")
+        (signal,) = hub.said
+        assert (signal.source, signal.kind, signal.key) == ("hub", "technical", "nonsense:plant")
+        assert signal.text == "plant sänder telegram som inte går att läsa"
+        (status,) = them.status()
+        assert (status.refused, status.last_refusal, status.last_answer) == (3, "wrong block check", "1 NAK")
 
 
 async def test_a_line_that_cannot_listen_stops_the_start_and_closes_the_others() -> None:
     """A hub that runs without a plant's door would look well and hear nothing."""
     async with lines(link("plant")) as (them, _):
         crew, taken = Crew("second"), them.port("plant")
-        second = Lines([link("other"), link("plant", taken)], clock=MonotonicClock(), crew=crew)
+        second = Lines({"espa": [link("other"), link("plant", taken)]}, clock=MonotonicClock(), crew=crew)
         with pytest.raises(OSError, match="address"):
-            await second.start(Hub())
+            await second.start(Intake())
         with pytest.raises(OSError, match="Connect"):
-            await asyncio.open_connection("127.0.0.1", second._adapters["other"].port or 1)
+            await asyncio.open_connection("127.0.0.1", second._open["other"][0].port or 1)
         assert await crew.close()

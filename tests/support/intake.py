@@ -85,6 +85,8 @@ class Intake:
         self.refuse: Exception | None = None
         self.taken: list[Signal] = []
         self.answers: list[dict[str, Any]] = []
+        self.links: list[tuple[str, bool]] = []
+        self.said: list[Signal] = []
         self.alarms: dict[str, Alarm] = {}
         self.entries: dict[str, list[TimelineEntry]] = {}
         self._answered: dict[tuple[str, str], Any] = {}
@@ -127,6 +129,8 @@ class Intake:
 
     def _raise(self, signal: Signal) -> Alarm:
         place = self.world_now.site.places.get(signal.place)
+        source = self.world_now.site.sources.get(signal.source)
+        fallback = source.fallback_unit if source is not None else ""
         type_ = self.world_now.site.types.get(signal.type or "")
         kind = signal.kind or (type_.kind if type_ else Kind.PATIENT_CALL)
         return self._keep(
@@ -139,9 +143,7 @@ class Intake:
                 type=signal.type or kind,
                 priority=raised_to_floor(kind, signal.priority or Priority.LOW),
                 place=signal.place,
-                unit=self.world_now.site.sources[signal.source].fallback_unit
-                if place is None
-                else place.unit,
+                unit=fallback if place is None else place.unit,
                 raised_at=NOW,
                 at=NOW,
                 policy="p",
@@ -187,6 +189,14 @@ class Intake:
             return AnswerOutcome(False, "not_concerned")
         self._keep(replace(alarm, phase=Phase.ACCEPTED, acceptances=(Acceptance(staff, NOW),)), "answered")
         return AnswerOutcome(True)
+
+    async def link(self, source: str, *, up: bool) -> None:
+        """Keep the news of a link."""
+        self.links.append((source, up))
+
+    def say(self, notice: Signal) -> None:
+        """Keep the hub's own news."""
+        self.said.append(notice)
 
     def receipt(self, *, staff: str, device: str, alarm: str, rev: int, seen: bool) -> None:
         raise AssertionError("not for this door")

@@ -1,0 +1,17 @@
+"""Which adapter speaks for which link: the one place that knows them all.
+
+It refuses to open anything (`inbound.lines` does) and to read settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from alarmhub.inbound.espa import EspaAdapter
+from alarmhub.inbound.feed import Adapter, Feed
+
+OPENERS: Final[dict[str, Callable[[Any, Feed], Adapter]]] = {
+    "espa": EspaAdapter,
+}
+"""By the name of the link's table in the settings: its adapter, from the link's settings and its feed."""

@@ -1,0 +1,285 @@
+"""What every adapter shares: one `Feed` a source, between the protocol and the hub.
+
+It maps a protocol's words by the site's rules, stores signals and tells what became of them, watches the
+link, counts what was refused, and remembers what `alarmhub doctor` shows of the source. It refuses to know a
+protocol, and to answer anybody: adapters do, and positively only after `store` returned STORED.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Protocol
+
+from msgspec import Struct
+
+from alarmhub import logs
+from alarmhub.clock import Clock
+from alarmhub.core.effects import Report
+from alarmhub.core.events import Signal
+from alarmhub.core.site import Site, SourceRules
+from alarmhub.engine import notices
+from alarmhub.inbound.mapping import Words, map_words, unmapped_words
+from alarmhub.inbound.presses import Answer
+from alarmhub.inbound.supervision import FaultTally, LinkState, LinkWatch
+from alarmhub.logs import Line
+from alarmhub.metrics import Metrics
+from alarmhub.ports import Desk, Intake, NotStored, Refused, SignalOutcome
+from alarmhub.tasks import Crew, spawn
+
+LONGEST_CAUSE_CHARS: Final = 200
+
+_log = logs.get("inbound")
+
+
+class Hub(Intake, Desk, Protocol):
+    """The engine as adapters see it."""
+
+    async def link(self, source: str, *, up: bool) -> None:
+        """A source's link went down or is stable again."""
+        ...
+
+    def say(self, notice: Signal) -> None:
+        """The hub's own news; nobody waits for it and it is never refused."""
+        ...
+
+
+class Adapter(Protocol):
+    """One link of one protocol."""
+
+    @property
+    def port(self) -> int:
+        """The port listened on; 0 for one that does not listen."""
+        ...
+
+    async def start(self) -> None:
+        """Open the door, or begin to connect. Raises OSError when a door cannot be had; whoever connects
+        keeps trying and does not fail."""
+        ...
+
+    async def close(self) -> None:
+        """Close; what was read is still stored."""
+        ...
+
+    async def report(self, report: Report, alarm: str) -> None:
+        """Tell the source what became of an alarm. Returns once it has taken it, or when there is nothing to
+        say here. Raises ports.DeliveryFailed when it did not take it in time; it is tried again."""
+        ...
+
+
+class Stored(Struct, frozen=True):
+    """What became of signals that belong together: one answer for all. `why`: of the first that failed."""
+
+    answer: Answer
+    outcomes: tuple[SignalOutcome | None, ...] = ()
+    why: str = ""
+    retry_after_s: int = 0
+
+
+class SourceStatus(Struct):
+    """What is known of a source's link; instants in epoch ms, 0 = never since the start."""
+
+    source: str
+    protocol: str
+    connected: int = 0  # connections open now
+    peer: str = ""
+    up: bool = True
+    last_signal_at: int = 0
+    last_answer: str = ""
+    last_answer_at: int = 0
+    refused: int = 0
+    last_refusal: str = ""
+    last_refusal_at: int = 0
+
+
+class Feed:
+    """One source's way into the hub. Make it inside a running event loop; `close` it after its adapter."""
+
+    def __init__(
+        self,
+        source: str,
+        protocol: str,
+        *,
+        hub: Hub,
+        clock: Clock,
+        crew: Crew,
+        metrics: Metrics | None = None,
+    ) -> None:
+        """`protocol`: the name of the link's table in the settings; also the door in the metrics."""
+        self.source, self.protocol = source, protocol
+        self.clock, self.crew = clock, crew
+        self.hub = hub
+        self.status = SourceStatus(source, protocol)
+        self._metrics = metrics
+        self._tally = FaultTally(source)
+        self._watch: LinkWatch | None = None
+        self._checking: asyncio.TimerHandle | None = None
+
+    def now(self) -> int:
+        """The clock of lines, epoch ms."""
+        return self.clock.now()
+
+    def site(self) -> Site:
+        """The site in force."""
+        return self.hub.world().site
+
+    def rules(self) -> SourceRules:
+        """The source's rules; a source the site does not know has none, and its signals still ring."""
+        site = self.site()
+        known = site.sources.get(self.source)
+        return known or SourceRules(self.source, self.source, site.site, fallback_unit="")
+
+    # Signals
+
+    def map(self, words: Words) -> tuple[Signal, ...]:
+        """The signals these words mean: one, or one per address when they list several. Never raises:
+        whatever is wrong with the rules, it still rings."""
+        return self.guarded(words, map_words)
+
+    def guarded(
+        self, words: Words, mapping: Callable[[Words, SourceRules, Site], tuple[Signal, ...]]
+    ) -> tuple[Signal, ...]:
+        """As `map`, with a protocol's own mapping."""
+        rules, site = self.rules(), self.site()
+        try:
+            return mapping(words, rules, site)
+        except Exception as error:  # noqa: BLE001  see `map`
+            _log.error(Line.SOURCE_FAULT, exc=error, source=self.source, cause="mapping failed")
+            return (unmapped_words(words, rules, site, "mapping_failed"),)
+
+    async def store(self, *signals: Signal) -> Stored:
+        """Hand the signals to the engine together; returns after their commits. What the engine cannot take
+        now is BUSY, what it never can INVALID; a signal that was stored stays stored whatever became of the
+        others, so senders repeat the whole and each counts once (`Signal.id`, `Signal.key`)."""
+        results = await asyncio.gather(
+            *(self.hub.signal(signal) for signal in signals), return_exceptions=True
+        )
+        answer, why, retry_after_s = Answer.STORED, "", 0
+        outcomes: list[SignalOutcome | None] = []
+        for result in results:
+            if isinstance(result, SignalOutcome):
+                outcomes.append(result)
+                continue
+            outcomes.append(None)
+            if isinstance(result, NotStored):
+                answer, why, retry_after_s = Answer.BUSY, result.why, result.retry_after_s
+                self.refused("not_stored", result.why, fault=False)
+            elif isinstance(result, Refused):
+                answer = Answer.INVALID if answer is Answer.STORED else answer
+                why = why or str(result)
+                self.refused("invalid", str(result), fault=False)
+            elif isinstance(result, BaseException):
+                raise result
+        if answer is Answer.STORED:
+            self.status.last_signal_at = self.now()
+        return Stored(answer, tuple(outcomes), why, retry_after_s)
+
+    def answered(self, answer: str) -> None:
+        """What the source was last told, in its own words ("ACK", "CA", "250")."""
+        self.status.last_answer, self.status.last_answer_at = answer, self.now()
+
+    def refused(self, reason: str, cause: str = "", *, peer: str = "", fault: bool = True) -> None:
+        """A message was turned away. `reason`: a word of a closed list, for the metrics; `cause`: plain.
+        `fault`: it is the source's own; three in a minute are worth a technical alarm."""
+        status, now = self.status, self.now()
+        status.refused += 1
+        status.last_refusal, status.last_refusal_at = (cause or reason)[:LONGEST_CAUSE_CHARS], now
+        if self._metrics is not None:
+            self._metrics.refusals.labels(self.protocol, reason).inc()
+        if not fault:
+            _log.warning(Line.SIGNAL_REFUSED, source=self.source, reason=status.last_refusal)
+            return
+        _log.warning(Line.SOURCE_FAULT, source=self.source, peer=peer, cause=status.last_refusal)
+        if self._tally.fault(status.last_refusal, now) is not None:
+            self.hub.say(notices.nonsense(self.site(), self.source))
+
+    def habit(self, habit: str) -> None:
+        """What this source does where its protocol leaves room."""
+        _log.info(Line.SOURCE_HABIT, source=self.source, habit=habit)
+
+    def trouble(self, what: str, swedish: str, english: str) -> None:
+        """Something behind this source needs an engineer: a technical alarm, one while `what` lasts."""
+        self.hub.say(notices.trouble(self.site(), self.source, what, swedish, english))
+
+    def well(self, what: str) -> None:
+        """That trouble is over."""
+        self.hub.say(notices.trouble_over(self.site(), self.source, what))
+
+    # The link
+
+    def listening(self, address: str) -> None:
+        """The door is open."""
+        _log.info(Line.LISTENING, door=self.protocol, source=self.source, address=address)
+
+    def connected(self, peer: str) -> None:
+        """A connection opened."""
+        _log.info(Line.SOURCE_CONNECTED, source=self.source, peer=peer)
+        self.status.connected += 1
+        self.status.peer = peer
+        self._watched(lambda watch: watch.connected(self.now(), True))
+
+    def disconnected(self, peer: str, cause: str) -> None:
+        """A connection is over."""
+        _log.info(Line.SOURCE_CLOSED, source=self.source, peer=peer, cause=cause[:LONGEST_CAUSE_CHARS])
+        self.status.connected = max(0, self.status.connected - 1)
+        if not self.status.connected:
+            self._watched(lambda watch: watch.connected(self.now(), False))
+
+    def supervise(self, *, down_s: float, up_s: float, polls: bool) -> None:
+        """Watch the link from now on. `polls`: the source speaks all the time, an open connection is no life;
+        what the protocol says is told by `life`."""
+        self._watch = LinkWatch(
+            self.source,
+            down_ms=round(down_s * 1000),
+            up_ms=round(up_s * 1000),
+            now=self.now(),
+            polls=polls,
+        )
+        self._watch_on()
+
+    def speaks_all_the_time(self) -> None:
+        """It has turned out that the source polls."""
+        if self._watch is not None:
+            self._watch.polls = True
+
+    def life(self) -> None:
+        """The protocol said something."""
+        self._watched(lambda watch: watch.life(self.now()))
+
+    @property
+    def up(self) -> bool:
+        """Whether the link counts as up."""
+        return self.status.up
+
+    def close(self) -> None:
+        """Watch no more."""
+        if self._checking is not None:
+            self._checking.cancel()
+            self._checking = None
+        self._watch = None
+
+    def later(self, coro: Coroutine[Any, Any, None], name: str) -> None:
+        """Run beside the adapter, owned by the hub's crew."""
+        spawn(coro, f"{name} {self.source}", self.crew, ends=True)
+
+    def _watched(self, act: Callable[[LinkWatch], None]) -> None:
+        if self._watch is not None:
+            act(self._watch)
+            self._watch_on()
+
+    def _watch_on(self) -> None:
+        """Look again when the watch may have news. A look too early costs nothing, so it is not re-armed."""
+        if self._watch is None or self._checking is not None:
+            return
+        due = self._watch.next_check()
+        if due is not None:
+            wait_s = max(0.001, (due - self.now()) / 1000)
+            self._checking = asyncio.get_running_loop().call_later(wait_s, self._check)
+
+    def _check(self) -> None:
+        self._checking = None
+        changed = None if self._watch is None else self._watch.check(self.now())
+        if changed is not None:
+            self.status.up = changed.state is LinkState.UP
+            self.later(self.hub.link(self.source, up=self.status.up), "link")
+        self._watch_on()

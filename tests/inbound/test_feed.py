@@ -1,0 +1,183 @@
+"""What every adapter shares: mapping that always rings, one answer for signals that belong together, news."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from msgspec.structs import replace
+
+from alarmhub.clock import MonotonicClock
+from alarmhub.core.events import Signal, SignalEvent
+from alarmhub.core.kinds import Kind, Priority
+from alarmhub.core.site import MappingRule
+from alarmhub.inbound.feed import Feed
+from alarmhub.inbound.mapping import Words
+from alarmhub.inbound.presses import Answer
+from alarmhub.metrics import Metrics
+from alarmhub.ports import NotStored, Refused, SignalOutcome
+from alarmhub.tasks import Crew
+from tests.support.intake import BED, Intake
+from tests.support.waiting import until
+
+
+class Picky(Intake):
+    """Refuses the signals whose text says how."""
+
+    async def signal(self, signal: Signal) -> SignalOutcome:
+        """As told by the text."""
+        if signal.source_text == "away":
+            raise NotStored("database away")
+        if signal.source_text == "poison":
+            raise Refused("invalid")
+        return await super().signal(signal)
+
+
+@asynccontextmanager
+async def feed(source: str = "plant") -> AsyncIterator[tuple[Feed, Picky]]:
+    """A feed of a hub in memory; afterwards no task is left and none has died."""
+    crew, hub = Crew("test"), Picky()
+    it = Feed(source, "mqtt", hub=hub, clock=MonotonicClock(), crew=crew, metrics=Metrics())
+    try:
+        yield it, hub
+    finally:
+        it.close()
+        assert await crew.close()
+        assert not crew.fatal.done()
+
+
+def signals(*texts: str) -> list[Signal]:
+    """Starts with these texts, each of its own key."""
+    return [
+        Signal(source="plant", event=SignalEvent.START, key=str(n), source_text=text)
+        for n, text in enumerate(texts)
+    ]
+
+
+def refused(it: Feed, reason: str) -> float:
+    """How often the metrics counted this reason."""
+    assert it._metrics is not None
+    value: float = it._metrics.refusals.labels("mqtt", reason)._value.get()
+    return value
+
+
+async def test_stored_is_the_answer_when_all_are_committed() -> None:
+    """With an outcome each, in order."""
+    async with feed() as (it, hub):
+        stored = await it.store(*signals("a", "b"))
+        assert stored.answer is Answer.STORED
+        assert [outcome is not None and outcome.new for outcome in stored.outcomes] == [True, True]
+        assert it.status.last_signal_at > 0
+        assert len(hub.taken) == 2
+
+
+@pytest.mark.parametrize(
+    ("texts", "answer", "why"),
+    [
+        (("a", "away"), Answer.BUSY, "database away"),
+        (("a", "poison"), Answer.INVALID, "invalid"),
+        (("poison", "away"), Answer.BUSY, "database away"),
+    ],
+)
+async def test_one_answer_for_signals_that_belong_together(
+    texts: tuple[str, ...], answer: Answer, why: str
+) -> None:
+    """Busy wins over invalid: what is sent again may still be stored. What was stored stays."""
+    async with feed() as (it, hub):
+        stored = await it.store(*signals(*texts))
+        assert (stored.answer, stored.why) == (answer, why)
+        assert len(hub.taken) == texts.count("a")
+        assert it.status.refused == len(texts) - texts.count("a")
+        assert it.status.last_signal_at == 0
+
+
+async def test_a_rule_that_fails_rings_all_the_same() -> None:
+    """At the fallback unit, with the reason."""
+    async with feed() as (it, hub):
+        rules = (MappingRule(text="(", place=BED),)
+        site = hub.world_now.site
+        plant = replace(site.sources["plant"], rules=rules)
+        hub.world_now = replace(hub.world_now, site=replace(site, sources=site.sources | {"plant": plant}))
+        (signal,) = it.map(Words("12", "Sal 12"))
+        assert (signal.place, signal.mapped_by) == ("", ("mapping_failed",))
+
+
+async def test_words_keep_what_the_protocol_states() -> None:
+    """Event, key, id, callback, reference; the rule's priority wins, a floor never yields."""
+    async with feed() as (it, hub):
+        site = hub.world_now.site
+        rules = (MappingRule(address="bed", place=BED, kind=Kind.CLINICAL, priority=Priority.LOW),)
+        plant = replace(site.sources["plant"], rules=rules)
+        hub.world_now = replace(hub.world_now, site=replace(site, sources=site.sources | {"plant": plant}))
+        words = Words(
+            "bed", "SpO2", event=SignalEvent.UPDATE, key="k", id="i", ref="r", callback="4711",
+            occurred_at=5, priority=Priority.HIGH, because=("phase:update",),
+        )  # fmt: skip
+        (signal,) = it.map(words)
+        assert (signal.event, signal.key, signal.id, signal.ref) == (SignalEvent.UPDATE, "k", "i", "r")
+        assert (signal.callback, signal.occurred_at, signal.place) == ("4711", 5, BED)
+        assert signal.priority is Priority.LOW
+        assert signal.mapped_by == ("phase:update", "rule:1")
+        (signal,) = it.map(replace(words, floor=Priority.MEDIUM))
+        assert signal.priority is Priority.MEDIUM
+
+
+async def test_a_source_the_site_does_not_know_still_has_rules() -> None:
+    """None of its own; what it says rings at the fallback."""
+    async with feed("stranger") as (it, _):
+        (signal,) = it.map(Words("1", "x"))
+        assert (signal.source, signal.mapped_by) == ("stranger", ("no_rule",))
+
+
+async def test_nonsense_is_said_once_and_refusals_of_the_hub_never() -> None:
+    """Three faults within a minute; what could not be stored is no fault of the source's."""
+    async with feed() as (it, hub):
+        for _ in range(3):
+            it.refused("not_stored", "database away", fault=False)
+        assert hub.said == []
+        for _ in range(5):
+            it.refused("malformed", "no JSON", peer="p")
+        assert [notice.key for notice in hub.said] == ["nonsense:plant"]
+        assert (it.status.refused, it.status.last_refusal) == (8, "no JSON")
+        assert refused(it, "malformed") == 5
+
+
+async def test_trouble_behind_a_source_begins_and_ends() -> None:
+    """One technical alarm by what is wrong, in the site's language."""
+    async with feed() as (it, hub):
+        it.trouble("battery:b1", "Knapp b1: batteriet är svagt", "Button b1: battery low")
+        it.well("battery:b1")
+        start, end = hub.said
+        assert start.key == end.key == "trouble:plant:battery:b1"
+        assert (start.text, end.event) == ("Knapp b1: batteriet är svagt", SignalEvent.END)
+
+
+async def test_a_silent_link_is_news_and_its_return_too() -> None:
+    """Down after `down_s` without life, up after `up_s` of it; each told once."""
+    async with feed() as (it, hub):
+        it.supervise(down_s=0.1, up_s=0.2, polls=True)
+        await until(lambda: hub.links, "the loss")
+        assert not it.up
+
+        def alive() -> bool:
+            it.life()
+            return len(hub.links) == 2
+
+        await until(alive, "the return")
+        assert hub.links == [("plant", False), ("plant", True)]
+        assert it.up
+
+
+async def test_an_open_connection_is_life_where_the_source_may_be_silent() -> None:
+    """The last one to close begins the silence."""
+    async with feed() as (it, hub):
+        it.supervise(down_s=0.05, up_s=0.1, polls=False)
+        it.connected("a")
+        it.connected("b")
+        it.disconnected("a", "gone")
+        assert it.status.connected == 1
+        assert hub.links == []
+        it.disconnected("b", "gone")
+        await until(lambda: hub.links, "the loss")
+        assert hub.links == [("plant", False)]
