@@ -57,6 +57,8 @@ class Told(Struct, frozen=True, gc=False, omit_defaults=True):
     seen_at: int | None = None
     answer: str = ""
     one_way: bool = False
+    reported: bool = False
+    """The source was told that this person's phone rang. The last resort's repeats are no news."""
 
     @property
     def rings(self) -> bool:
@@ -95,6 +97,8 @@ class Alarm(Struct, frozen=True, gc=False, omit_defaults=True):
     room: str = ""
     text: str = ""
     source_text: str = ""
+    origin: str = ""
+    """The adapter's own words, the newest it gave: they go back with every report."""
     callback: str | None = None
     person: str | None = None
     ends: str = "source"

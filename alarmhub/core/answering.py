@@ -25,12 +25,12 @@ from alarmhub.core.escalation import (
     begin,
     pass_if_hopeless,
     policy_of,
-    report,
     ring_again,
     watch_for_return,
 )
 from alarmhub.core.events import Answer, Answered, Signal, SignalEvent
 from alarmhub.core.kinds import EXTEND_S, RULES, AcceptRule, Kind
+from alarmhub.core.reporting import report_accepted, report_of
 from alarmhub.core.routing import alone, answering_units, fills, on_duty_for, on_site, team_of, unfilled
 
 ERRORS = (
@@ -141,7 +141,9 @@ def _take(draft: Draft, staff: str) -> None:
         if was is not Phase.ATTENDED:
             change(draft, phase=Phase.ACCEPTED)
         _release_others(draft)
-        _somebody_comes(draft, first=was in (Phase.RINGING, Phase.PARTLY_ACCEPTED))
+        first = was in (Phase.RINGING, Phase.PARTLY_ACCEPTED)
+        report_accepted(draft, draft.alarm.acceptances if first else (acceptance,), first=first)
+        _somebody_comes(draft, first=first)
         _attended_if_there(draft)
     else:
         change(draft, phase=Phase.PARTLY_ACCEPTED, return_at=None)
@@ -156,7 +158,6 @@ def _somebody_comes(draft: Draft, *, first: bool) -> None:
     if Flag.RETURNED in draft.alarm.flags:
         unflag(draft, Flag.RETURNED)
         say(draft, "responsibility_taken_back")
-    report(draft, ReportStatus.ACCEPTED)
     accepted_clocks(draft)
 
 
@@ -195,6 +196,7 @@ def _decline(draft: Draft, event: Answered) -> None:
         return
     change(draft, told=_with_answer(draft, staff, "declined"), excluded=(*alarm.excluded, staff))
     say(draft, "declined", staff=staff, reason=event.reason)
+    report_of(draft, ReportStatus.REJECTED, staff)
     pass_if_hopeless(draft, "all_declined_or_unreachable")
 
 

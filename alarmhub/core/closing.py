@@ -9,9 +9,9 @@ from __future__ import annotations
 from alarmhub.core.alarm import Flag, Phase
 from alarmhub.core.draft import Draft, change, flag, say
 from alarmhub.core.effects import ReportStatus
-from alarmhub.core.escalation import report
 from alarmhub.core.events import Ended, EndUnclear
 from alarmhub.core.kinds import Kind
+from alarmhub.core.reporting import report
 
 
 def end(draft: Draft, by: str, **facts: str | int | bool | list[str] | None) -> None:

@@ -19,13 +19,13 @@ from alarmhub.core.escalation import (
     pass_on,
     policy_of,
     reach_of,
-    report,
     ring_again,
     wake,
 )
 from alarmhub.core.kinds import ACCEPTOR_LOST_S, ATTENDED_REVIEW_S, LASTING_REMIND_S, RULES, AcceptRule
 from alarmhub.core.presence import again_after_presence
 from alarmhub.core.reach import Reach
+from alarmhub.core.reporting import report
 
 _FIELDS = (
     "expire_at",

@@ -11,13 +11,13 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from alarmhub.core.alarm import Alarm, Phase, Told, concerned
+from alarmhub.core.alarm import Alarm, Phase, concerned, told_of
 from alarmhub.core.answering import on_answered
 from alarmhub.core.closing import on_end_unclear, on_ended
 from alarmhub.core.deadlines import on_deadline
 from alarmhub.core.draft import Draft, change, say
 from alarmhub.core.effects import ReportStatus
-from alarmhub.core.escalation import last_resort, report
+from alarmhub.core.escalation import last_resort
 from alarmhub.core.events import (
     AcknowledgedAtSource,
     Answered,
@@ -33,6 +33,7 @@ from alarmhub.core.events import (
 )
 from alarmhub.core.kinds import ATTENDED_REVIEW_S
 from alarmhub.core.presence import on_acknowledged_at_source, on_presence
+from alarmhub.core.reporting import report_of, report_rang
 from alarmhub.core.signalling import on_opened, on_repeated, on_updated, open_new
 from alarmhub.core.world import Decision, Verdict, World
 from alarmhub.core.worldwide import on_world_changed
@@ -94,22 +95,21 @@ def _fold(draft: Draft, event: Event) -> None:
 def _on_rang(draft: Draft, event: Rang) -> None:
     """A receipt: changes no other phone's view and rings nobody."""
     alarm = draft.alarm
-    told: list[Told] = []
-    news = False
-    for entry in alarm.told:
-        if entry.staff == event.staff:
-            if event.seen and entry.seen_at is None:
-                entry, news = replace(entry, seen_at=draft.now, rang_at=entry.rang_at or draft.now), True
-            elif not event.seen and entry.rang_at is None:
-                entry, news = replace(entry, rang_at=draft.now), True
-        told.append(entry)
-    if not news:
+    entry = told_of(alarm, event.staff)
+    if entry is None or (entry.seen_at if event.seen else entry.rang_at) is not None:
         return
-    change(draft, told=tuple(told))
+    heard = replace(
+        entry,
+        seen_at=draft.now if event.seen else entry.seen_at,
+        rang_at=entry.rang_at or draft.now,
+        reported=True,
+    )
+    change(draft, told=tuple(heard if t is entry else t for t in alarm.told))
     say(draft, "seen" if event.seen else "rang", staff=event.staff)
-    if not alarm.paged:
-        change(draft, paged=True)
-        report(draft, ReportStatus.PAGED)
+    if not entry.reported:
+        report_rang(draft, event.staff)
+    if event.seen:
+        report_of(draft, ReportStatus.READ, event.staff)
 
 
 def _view(alarm: Alarm) -> tuple[object, ...]:

@@ -18,19 +18,31 @@ class ReportStatus(StrEnum):
 
     QUEUED = "queued"
     PAGED = "paged"  # a device reported that it rang
-    ACCEPTED = "accepted"
+    READ = "read"  # somebody looked
+    ACCEPTED = "accepted"  # the kind's accept rule is satisfied: never for a part of a team
+    REJECTED = "rejected"  # somebody declined
     ABSENT = "absent"  # nobody is on duty or reachable
     UNANSWERED = "unanswered"  # return of responsibility
     ENDED = "ended"
 
 
 class Report(Struct, frozen=True, gc=False, tag="report"):
-    """Tell the source. `ref`: the source's own words for the alarm, enough to name it there."""
+    """Tell the source. `ref`: the source's own words for the alarm, enough to name it there; `key`: what it
+    is answered by while open; `origin`: the adapter's words as `Signal.origin` had them.
+
+    `staff`, `name`, `role`: whom a paged, read, accepted or rejected is about, for sources that hear of each
+    (`core.site.Reports`); otherwise "": the alarm as a whole, or somebody in the room or at the source.
+    """
 
     source: str
     status: ReportStatus
     ref: str
     source_text: str = ""
+    key: str = ""
+    origin: str = ""
+    staff: str = ""
+    name: str = ""
+    role: str = ""
 
 
 class Push(Struct, frozen=True, gc=False, tag="push"):

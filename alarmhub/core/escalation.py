@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from alarmhub.core.alarm import Alarm, Flag, Phase, Told, lost_due
 from alarmhub.core.draft import Draft, change, flag, say, unflag
-from alarmhub.core.effects import Page, Push, Report, ReportStatus
+from alarmhub.core.effects import Page, Push, ReportStatus
 from alarmhub.core.kinds import RULES, Kind
 from alarmhub.core.policies import choose, pinned
 from alarmhub.core.reach import Reach
+from alarmhub.core.reporting import report
 from alarmhub.core.routing import (
     Candidate,
     Resolved,
@@ -56,14 +57,6 @@ def anybody_hopeful(draft: Draft) -> bool:
     return any(t.turn == turn and hopeful(draft, t) for t in draft.alarm.told)
 
 
-def report(draft: Draft, status: ReportStatus) -> None:
-    """Tell the source, if it takes reports and the alarm is its own."""
-    alarm = draft.alarm
-    source = draft.world.site.sources.get(alarm.source)
-    if source is not None and source.reports:
-        draft.effects.append(Report(alarm.source, status, alarm.ref, alarm.source_text))
-
-
 def policy_of(draft: Draft) -> Policy:
     """The pinned policy; from the last resort on the newest one."""
     alarm, site = draft.alarm, draft.world.site
@@ -89,7 +82,12 @@ _WARD_WORDS = frozenset(("care_team", "unit", "cover"))
 
 
 def _targets(draft: Draft, step: Step, index: int) -> tuple[str, ...]:
-    return draft.alarm.targets if draft.alarm.targets and index == 0 else step.targets
+    """Who a step asks: in the first one whom the signal names, and nobody else, unless the kind is one that
+    nothing may narrow (emergency, team, assault; ward.md, never possible 6)."""
+    alarm = draft.alarm
+    if index != 0 or not alarm.targets:
+        return step.targets
+    return alarm.targets if RULES[alarm.kind].test_mode_hides else alarm.targets + step.targets
 
 
 def targets_now(draft: Draft) -> tuple[str, ...]:
@@ -207,7 +205,17 @@ def _merge(
             continue
         answer = told.answer if told.answer == "holding" and not holders else ""
         one_way = reach_of(draft, told.staff) is Reach.ONE_WAY
-        kept.append(replace(told, turn=turn, why=candidate.why, answer=answer, rang_at=None, one_way=one_way))
+        kept.append(
+            replace(
+                told,
+                turn=turn,
+                why=candidate.why,
+                answer=answer,
+                rang_at=None,
+                one_way=one_way,
+                reported=told.reported and holders,
+            )
+        )
     for candidate in ring.values():
         one_way = reach_of(draft, candidate.staff) is Reach.ONE_WAY
         kept.append(Told(candidate.staff, turn, draft.now, candidate.why, one_way=one_way))

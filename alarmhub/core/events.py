@@ -26,12 +26,17 @@ class SignalEvent(StrEnum):
     HEARTBEAT = "heartbeat"
 
 
+ORIGIN_LIMIT = 2_000
+"""Characters of `Signal.origin` that are kept. Longer ones are dropped whole: half of them says nothing."""
+
+
 class Signal(Struct, frozen=True, gc=False):
     """One decoded message of a source; text is already cleaned (no NUL, no surrogates, length bounded).
 
     `key`: what it is answered by while open, unique per source ("" = derive from place and kind).
     `place`: path as the source or the mapping named it, "" when none was found. `id`: the sender's own
-    event id, remembered 24 h. `person`: who carries the button (the victim in an assault).
+    event id, remembered 24 h. `person`: who carries the button (the victim in an assault). `origin`: opaque
+    words of the adapter, at most `ORIGIN_LIMIT`, kept with the alarm and given back in every report.
     """
 
     source: str
@@ -54,6 +59,7 @@ class Signal(Struct, frozen=True, gc=False):
     unit: str | None = None  # hub notices without a place
     inside: tuple[str, ...] = ()  # staff known to be there: no candidates of an assistance
     mapped_by: tuple[str, ...] = ()  # reasons of the mapping
+    origin: str = ""
 
 
 class Around(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -12,9 +12,10 @@ from alarmhub.core.alarm import Alarm, Flag, Phase, Told
 from alarmhub.core.arrival import accepted_clocks, attended_clocks
 from alarmhub.core.draft import Draft, change, flag, say, unflag
 from alarmhub.core.effects import ReportStatus
-from alarmhub.core.escalation import S, report, ring_again
+from alarmhub.core.escalation import S, ring_again
 from alarmhub.core.events import AcknowledgedAtSource, PresenceChanged
 from alarmhub.core.kinds import PRESENCE_GONE_RING_S, RULES, Kind
+from alarmhub.core.reporting import report
 
 
 def on_presence(draft: Draft, event: PresenceChanged) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from alarmhub.core.alarm import Alarm, Flag, Phase
 from alarmhub.core.draft import Draft, change, say, unflag
 from alarmhub.core.effects import Raise, ReportStatus
-from alarmhub.core.escalation import S, report, ring_again, start
+from alarmhub.core.escalation import S, ring_again, start
 from alarmhub.core.events import (
+    ORIGIN_LIMIT,
     Around,
     Raised,
     Signal,
@@ -29,6 +30,7 @@ from alarmhub.core.kinds import (
     raised_to_floor,
 )
 from alarmhub.core.policies import choose
+from alarmhub.core.reporting import report
 from alarmhub.core.roster import OnDuty
 from alarmhub.core.routing import answering_units, resolve
 from alarmhub.core.site import SourceRules
@@ -94,6 +96,7 @@ def open_new(event: Raised, world: World, now: int) -> Alarm:
         room=room,
         text=signal.text,
         source_text=signal.source_text,
+        origin=_origin(signal),
         callback=signal.callback,
         person=signal.person or (place.person if place else None),
         ends="staff" if staff_ends else "source",
@@ -105,6 +108,10 @@ def open_new(event: Raised, world: World, now: int) -> Alarm:
         return_at=None if policy.return_s is None else now + policy.return_s * S,
         expire_at=None if rules.expire_s is None else now + rules.expire_s * S,
     )
+
+
+def _origin(signal: Signal, before: str = "") -> str:
+    return signal.origin if 0 < len(signal.origin) <= ORIGIN_LIMIT else before
 
 
 def _inside(event: Raised) -> tuple[str, ...]:
@@ -220,7 +227,7 @@ def _notice(draft: Draft, key: str, notice: str, text: str = "") -> None:
 def on_repeated(draft: Draft, event: Raised) -> None:
     """A start of an open alarm raises the count; only a rise of kind or priority rings anybody new."""
     alarm = draft.alarm
-    change(draft, count=alarm.count + 1)
+    change(draft, count=alarm.count + 1, origin=_origin(event.signal, alarm.origin))
     unflag(draft, Flag.UNCONFIRMED)
     say(draft, "repeated", count=draft.alarm.count)
     _name_person(draft, event.signal)
@@ -247,6 +254,7 @@ def on_updated(draft: Draft, event: Updated) -> None:
         text=signal.text or draft.alarm.text,
         source_text=signal.source_text or draft.alarm.source_text,
         callback=signal.callback or draft.alarm.callback,
+        origin=_origin(signal, draft.alarm.origin),
     )
     _name_person(draft, signal)
     _worsen(draft, signal)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.site_file import assert_one_fault
+from alarmhub.core.site import Site
+from alarmhub.site import check, dump
+from tests.support.site_file import GOOD, assert_one_fault
 
 SAMPLE = "source[0].samples[0]"
 
@@ -19,7 +21,7 @@ CASES = [
     ('place = "201/2/1"', 'place = "201/3/1"', SAMPLE, "place is f/201/2/1, expected f/201/3/1"),
     ('priority = "low" }', 'priority = "medium" }', SAMPLE, "priority is low, expected medium"),
     ('text = "Sal 2 plats 1"', 'text = "AKUT Sal 2 plats 1"', SAMPLE, "priority is high"),
-    ('protocol = "espa"', 'protocol = "http"\nreports = true', "source[0].reports", "told anything"),
+    ('protocol = "espa"', 'protocol = "espa"\nreports = "some"', "source[0].reports", "some"),
     ('priority = "low" }', 'priority = "information" }', "source[0].samples[0].priority", "below the floor"),
 ]
 
@@ -28,3 +30,15 @@ CASES = [
 def test_a_source_that_would_map_wrong_is_refused(old: str, new: str, path: str, message: str) -> None:
     """Bad patterns, unknown groups and places, priorities below the floor, samples that map otherwise."""
     assert_one_fault(old, new, path, message)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("true", "alarm"), ("false", "none"), ('"none"', "none"), ('"alarm"', "alarm"), ('"each"', "each")],
+)
+def test_how_much_a_source_is_told(written: str, meant: str) -> None:
+    """Yes means of the alarm as a whole; of each person only where that is said."""
+    site = check(GOOD.replace('protocol = "espa"', f'protocol = "espa"\nreports = {written}'))
+    assert isinstance(site, Site) and site.sources["plant"].hears == meant
+    again = check(dump(site))
+    assert isinstance(again, Site) and again.sources == site.sources

@@ -47,6 +47,7 @@ from alarmhub.core.site import (
     Place,
     Policy,
     PolicyRule,
+    Reports,
     Role,
     Site,
     SourceRules,
@@ -119,9 +120,12 @@ HEART = AlarmType(
 SOURCES = {
     s.id: s
     for s in (
-        SourceRules("plant", "Kallelseanläggningen", "f", "201", reports=True),
-        SourceRules("hubby", "Anläggning utan assistans", "f", "201", assistance_by="hub", reports=True),
-        SourceRules("button", "Knapparna", "f", "201", ends="staff", reports=True),
+        SourceRules("plant", "Kallelseanläggningen", "f", "201", reports=Reports.ALARM),
+        SourceRules(
+            "hubby", "Anläggning utan assistans", "f", "201", assistance_by="hub", reports=Reports.ALARM
+        ),
+        SourceRules("button", "Knapparna", "f", "201", ends="staff", reports=Reports.ALARM),
+        SourceRules("monitor", "Övervakningen", "f", "201", reports=Reports.EACH),
         SourceRules("points", "Adressanläggning", "f", "201", addresses_are_points=True),
         SourceRules("words", "Textanläggning", "f", "201", key="text"),
     )
