@@ -28,7 +28,7 @@ class Flag(StrEnum):
     """Facts beside the phase."""
 
     UNANSWERED = "unanswered"  # nobody has accepted within return_after
-    RETURNED = "returned"  # the source was told so
+    RETURNED = "returned"  # the source was told so, or that nobody can be reached, and has not heard since
     UNCONFIRMED = "unconfirmed"  # the link to the source was lost since
     RESET_UNCLEAR = "reset_unclear"  # a reset fitted several alarms
     NOT_ATTENDED = "not_attended"  # accepted, then nobody arrived in time
@@ -127,6 +127,8 @@ class Alarm(Struct, frozen=True, gc=False, omit_defaults=True):
     ended_by: str = ""
     paged: bool = False
     """Some device has rung; the source was told so once."""
+    told_back: tuple[str, ...] = ()
+    """What the source was told in this turn of responsibility (`core.reporting`): absent, unanswered."""
     reach_at: int | None = None
     answer_at: int | None = None
     remind_at: int | None = None

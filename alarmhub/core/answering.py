@@ -30,7 +30,7 @@ from alarmhub.core.escalation import (
 )
 from alarmhub.core.events import Answer, Answered, Signal, SignalEvent
 from alarmhub.core.kinds import EXTEND_S, RULES, AcceptRule, Kind
-from alarmhub.core.reporting import report_accepted, report_of
+from alarmhub.core.reporting import report_accepted, report_of, take_back
 from alarmhub.core.routing import alone, answering_units, fills, on_duty_for, on_site, team_of, unfilled
 
 ERRORS = (
@@ -152,13 +152,9 @@ def _take(draft: Draft, staff: str) -> None:
 
 
 def _somebody_comes(draft: Draft, *, first: bool) -> None:
-    unflag(draft, Flag.UNANSWERED, Flag.NOT_ATTENDED)
-    if not first:
-        return
-    if Flag.RETURNED in draft.alarm.flags:
-        unflag(draft, Flag.RETURNED)
-        say(draft, "responsibility_taken_back")
-    accepted_clocks(draft)
+    take_back(draft)
+    if first:
+        accepted_clocks(draft)
 
 
 def _with_answer(draft: Draft, staff: str, answer: str) -> tuple[Told, ...]:

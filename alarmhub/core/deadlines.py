@@ -25,7 +25,7 @@ from alarmhub.core.escalation import (
 from alarmhub.core.kinds import ACCEPTOR_LOST_S, ATTENDED_REVIEW_S, LASTING_REMIND_S, RULES, AcceptRule
 from alarmhub.core.presence import again_after_presence
 from alarmhub.core.reach import Reach
-from alarmhub.core.reporting import report
+from alarmhub.core.reporting import return_once
 
 _FIELDS = (
     "expire_at",
@@ -106,9 +106,9 @@ def _nobody_rang(draft: Draft) -> None:
 def _return(draft: Draft) -> None:
     """Return of responsibility: nobody has accepted, and the source is told so."""
     change(draft, return_at=None)
-    flag(draft, Flag.UNANSWERED, Flag.RETURNED)
+    flag(draft, Flag.UNANSWERED)
     say(draft, "returned_to_source", since=draft.alarm.raised_at)
-    report(draft, ReportStatus.UNANSWERED)
+    return_once(draft, ReportStatus.UNANSWERED)
 
 
 def _remind(draft: Draft) -> None:

@@ -16,7 +16,7 @@ from alarmhub.core.effects import Page, Push, ReportStatus
 from alarmhub.core.kinds import RULES, Kind
 from alarmhub.core.policies import choose, pinned
 from alarmhub.core.reach import Reach
-from alarmhub.core.reporting import report
+from alarmhub.core.reporting import return_once
 from alarmhub.core.routing import (
     Candidate,
     Resolved,
@@ -296,8 +296,7 @@ def last_resort(draft: Draft, extra: tuple[str, ...] = ()) -> None:
     _ring(draft, len(policy.steps), everybody, RULES[alarm.kind].reach_s, every_s, holders=True)
     change(draft, last_resort_rings=rings, reach_at=None)
     say(draft, "last_resort_rings", times=rings, targets=list(words), every_s=every_s)
-    if rings == 1 and not _anybody_reachable(draft):
-        report(draft, ReportStatus.ABSENT)
+    if not _anybody_reachable(draft) and return_once(draft, ReportStatus.ABSENT):
         say(draft, "nobody_reachable_at_all")
 
 
@@ -389,12 +388,12 @@ def ring_again(
 
 
 def watch_for_return(draft: Draft) -> None:
-    """Nobody has it any more: the source is told after `return_after`, unless it was already."""
+    """Nobody has it any more: the source is told after `return_after`, unless it was in this turn."""
     alarm, return_s = draft.alarm, policy_of(draft).return_s
     if (
         not alarm.acceptances
         and alarm.return_at is None
         and return_s is not None
-        and Flag.RETURNED not in alarm.flags
+        and ReportStatus.UNANSWERED not in alarm.told_back
     ):
         change(draft, return_at=draft.now + return_s * S)

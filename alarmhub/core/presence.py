@@ -15,7 +15,7 @@ from alarmhub.core.effects import ReportStatus
 from alarmhub.core.escalation import S, ring_again
 from alarmhub.core.events import AcknowledgedAtSource, PresenceChanged
 from alarmhub.core.kinds import PRESENCE_GONE_RING_S, RULES, Kind
-from alarmhub.core.reporting import report
+from alarmhub.core.reporting import report, take_back
 
 
 def on_presence(draft: Draft, event: PresenceChanged) -> None:
@@ -57,10 +57,7 @@ def _somebody_is_there(draft: Draft) -> None:
 def _taken_back(draft: Draft) -> None:
     """The source hears once that somebody has it, when nobody had it before."""
     rang = draft.alarm.phase in (Phase.RINGING, Phase.PARTLY_ACCEPTED)
-    unflag(draft, Flag.UNANSWERED, Flag.NOT_ATTENDED)
-    if Flag.RETURNED in draft.alarm.flags:
-        unflag(draft, Flag.RETURNED)
-        say(draft, "responsibility_taken_back")
+    take_back(draft)
     if rang:
         report(draft, ReportStatus.ACCEPTED)
 

@@ -1,14 +1,23 @@
 """What the source of an alarm is told, and of whom (`core.site.Reports`).
 
 `accepted` is said once the kind's accept rule is satisfied, for each who has accepted by then and each who
-does later: never for mere delivery, nor for a part of a team (ward.md, never possible 9). This module refuses
-to decide when something is worth telling.
+does later: never for mere delivery, nor for a part of a team (ward.md, never possible 9).
+
+A *turn of responsibility* is a time in which nobody has the alarm. It begins when it is raised, when it
+gets worse, and when it is given back after the source has heard "accepted" (released, not attended, acceptor
+lost). It ends when the accept rule is satisfied, and with the alarm. In each turn responsibility is returned
+to the source at most once by each of two words: "unanswered" when `return_after` has passed and nobody has
+accepted, "absent" when the last resort rings and nobody can be reached. The policy's steps and the last
+resort's repeats begin no such turn; a part of a team that comes and goes begins none either, the source heard
+nothing of it. Who accepts later takes it back: "accepted".
+
+This module refuses to decide when something is worth telling.
 """
 
 from __future__ import annotations
 
-from alarmhub.core.alarm import Acceptance
-from alarmhub.core.draft import Draft, change
+from alarmhub.core.alarm import Acceptance, Flag
+from alarmhub.core.draft import Draft, change, flag, say, unflag
 from alarmhub.core.effects import Report, ReportStatus
 from alarmhub.core.site import Reports
 
@@ -49,6 +58,26 @@ def report_accepted(draft: Draft, taking: tuple[Acceptance, ...], *, first: bool
             _tell(draft, ReportStatus.ACCEPTED, acceptance.staff, acceptance.role)
     elif first:
         report(draft, ReportStatus.ACCEPTED)
+
+
+def return_once(draft: Draft, status: ReportStatus) -> bool:
+    """Return responsibility: the source is told `absent` or `unanswered`, unless it was in this turn."""
+    before = draft.alarm.told_back
+    if status in before:
+        return False
+    change(draft, told_back=(*before, str(status)))
+    flag(draft, Flag.RETURNED)
+    report(draft, status)
+    return True
+
+
+def take_back(draft: Draft) -> None:
+    """Somebody has it: the turn is over. Telling the source "accepted" is the caller's."""
+    unflag(draft, Flag.UNANSWERED, Flag.NOT_ATTENDED)
+    change(draft, told_back=())
+    if Flag.RETURNED in draft.alarm.flags:
+        unflag(draft, Flag.RETURNED)
+        say(draft, "responsibility_taken_back")
 
 
 def _tell(draft: Draft, status: ReportStatus, staff: str = "", role: str = "") -> None:

@@ -333,6 +333,7 @@ def _repin(draft: Draft, kind: Kind, type_id: str, priority: Priority) -> None:
         step=0,
         last_resort_rings=0,
         excluded=inside,
+        told_back=(),
         return_at=None if policy.return_s is None else draft.now + policy.return_s * S,
         expire_at=None if expire_s is None else draft.now + expire_s * S,
     )

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from alarmhub.core.effects import Report
 from alarmhub.core.events import ORIGIN_LIMIT, Rang
 from alarmhub.core.kinds import Kind
+from alarmhub.core.reach import Reach
 from alarmhub.core.site import Reports
 from tests.support.ward import Call, Ward
 
@@ -150,3 +151,89 @@ def test_the_words_of_the_adapter_come_back_with_every_report() -> None:
     ]
     kept = ward.press("12/2", origin="x" * ORIGIN_LIMIT)
     assert len(kept.alarm.origin) == ORIGIN_LIMIT
+
+
+# -- return of responsibility: turns
+
+
+def test_each_turn_of_responsibility_is_returned_once() -> None:
+    """Returned, taken back, given back: a new turn, counted from there, on the millisecond."""
+    ward = Ward()
+    call = ward.press("12/1")
+    ward.at(179.999)
+    assert "unanswered" not in told(call)
+    ward.at(180)
+    assert told(call)[-1] == "unanswered" and "returned" in call.flags
+    ward.at(900)
+    assert told(call).count("unanswered") == 1, "steps and the last resort's repeats are no new turn"
+    call.accepts("anna")
+    assert told(call)[-1] == "accepted" and "returned" not in call.flags
+    call.says("anna", "release")
+    ward.at(900 + 179.999)
+    assert told(call)[-1] == "accepted"
+    ward.at(900 + 180)
+    assert told(call)[-1] == "unanswered" and "returned" in call.flags
+    ward.present("12")
+    assert told(call)[-1] == "accepted" and not {"returned", "unanswered"} & call.flags
+    assert call.codes.count("responsibility_taken_back") == 2
+
+
+def test_not_attended_in_time_is_given_back() -> None:
+    """The source heard "accepted" and nobody came: after return_after it hears that too."""
+    ward = Ward()
+    call = ward.press("12/1")
+    call.accepts("anna")
+    ward.at(300 + 179.999)
+    assert "unanswered" not in told(call) and "not_attended" in call.flags
+    ward.at(300 + 180)
+    assert told(call)[-1] == "unanswered"
+
+
+def test_nobody_reachable_is_told_at_once_and_once_a_turn() -> None:
+    """Not when somebody may still answer; in the next turn again."""
+    ward = Ward()
+    ward.no_phone(*(p for p in ward.site.staff if p not in ("anna", "vera")))
+    call = ward.press("12/1", source="button")
+    ward.at(170)
+    assert "absent" not in told(call)
+    ward.no_phone("anna", "vera")
+    ward.at(179)
+    assert "absent" not in told(call), "the last resort has not rung yet since"
+    ward.at(30 * 60)
+    assert told(call).count("absent") == 1 and told(call).count("unanswered") == 1
+    ward.phone("anna", Reach.LIVE)
+    call.accepts("anna")
+    assert told(call)[-1] == "accepted" and "returned" not in call.flags
+    ward.no_phone("anna")
+    ward.later(59.999)
+    assert told(call)[-1] == "accepted"
+    ward.later(0.001)
+    assert told(call)[-1] == "absent" and "returned" in call.flags
+
+
+def test_reached_after_all_and_not_answered_is_returned_too() -> None:
+    """The source heard "absent", then "paged": it must not believe that somebody comes."""
+    ward = Ward()
+    ward.no_phone(*ward.site.staff)
+    call = ward.press("12/1")
+    assert told(call) == ["queued", "absent"] and "returned" in call.flags
+    ward.later(20)
+    ward.phone("anna", Reach.LIVE)
+    ward.at(179.999)
+    assert told(call) == ["queued", "absent", "paged"]
+    ward.at(180)
+    assert told(call)[-1] == "unanswered"
+
+
+def test_worse_is_a_new_turn() -> None:
+    """The source hears of the graver alarm after the graver one's time."""
+    ward = Ward()
+    call = ward.press("12", Kind.PATIENT_CALL, key="k")
+    ward.at(200)
+    ward.press("12", Kind.EMERGENCY, key="k")
+    ward.at(229.999)
+    assert told(call).count("unanswered") == 1
+    ward.at(230)
+    assert told(call).count("unanswered") == 2
+    ward.at(400)
+    assert told(call).count("unanswered") == 2
