@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -280,9 +281,11 @@ class StreamServer(Generic[E]):
         self._empty = asyncio.Event()
         self._empty.set()
 
-    async def start(self, host: str, port: int) -> None:
-        """Begin to listen. Raises OSError when the address cannot be had."""
-        self._server = await asyncio.start_server(self._on_connect, host, port, limit=CHUNK_BYTES, backlog=16)
+    async def start(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> None:
+        """Begin to listen, with TLS where a context is given. Raises OSError when it cannot."""
+        self._server = await asyncio.start_server(
+            self._on_connect, host, port, limit=CHUNK_BYTES, backlog=16, ssl=tls
+        )
 
     @property
     def port(self) -> int:
