@@ -74,6 +74,9 @@ def key_of(signal: Signal, world: World) -> str:
         kind = kind_of(signal, world)[0]
         # A room of several beds is no point: only the words tell its patients' calls apart.
         return f"{signal.place}|{kind}" + (f"|{text}" if _several_beds(signal.place, world) else "")
+    if signal.targets:
+        # The same words to two pagers are two alarms: each has people of its own.
+        return f"to|{signal.unit or ''}|{' '.join(signal.targets)}|{kind_of(signal, world)[0]}|{text}"
     return f"text|{text}|{signal.ref if not signal.source_text else ''}"
 
 

@@ -96,6 +96,19 @@ def _role_near(role: str, alarm: Alarm, world: World) -> list[str]:
     return near or [d.staff for d in people]
 
 
+def _role_of(role: str, unit: str, world: World) -> list[str]:
+    """Who has the role in a unit; where nobody has it there, in the units that cover it."""
+    own = _role(role, world, answering_units(unit, "", world))
+    return own or _role(role, world, covering_units(unit, world))
+
+
+def _beds(path: str, world: World) -> list[str]:
+    """The care teams of a place and of the beds in it."""
+    below = path + "/"
+    teams = (team for bed, team in world.roster.by_bed.items() if bed == path or bed.startswith(below))
+    return list(dict.fromkeys(staff for team in teams for staff in team))
+
+
 def team_role(role: str, alarm: Alarm, world: World) -> list[str]:
     """Everybody on duty who can fill a team's role."""
     if role == WARD_ROLE:
@@ -200,11 +213,14 @@ def named(word: str, alarm: Alarm, world: World) -> list[str]:
     if name:
         match kind:
             case "role":
-                return _role_near(name, alarm, world)
+                role, _, unit = name.partition("@")
+                return _role_of(role, unit, world) if unit else _role_near(role, alarm, world)
             case "staff":
                 return [name] if name in world.site.staff else []
             case "unit":
                 return _units((name,), world)
+            case "beds":
+                return _beds(name, world)
         return []
     return _unit_word(word, alarm, world) or _role_word(word, alarm, world)
 

@@ -76,11 +76,15 @@ def why_label(why: str, language: str, site: Site) -> str:
     kind, _, name = why.partition(":")
     match kind:
         case "role" if name:
-            return _role(name, language, site)
+            role, _, unit = name.partition("@")
+            words_of_role = _role(role, language, site)
+            return f"{words_of_role} {_unit(unit, language, site)}" if unit else words_of_role
         case "staff" if name:
             return _staff(name, language, site)
         case "unit" if name:
             return _unit(name, language, site)
+        case "beds":
+            return _word(words.WHY, "care_team", language)
     return _word(words.WHY, why, language)
 
 

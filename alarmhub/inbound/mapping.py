@@ -23,6 +23,7 @@ from msgspec.structs import replace
 from alarmhub.core.events import Signal, SignalEvent
 from alarmhub.core.kinds import PRIORITY_RANK, RULES, Kind, Priority, raised_to_floor
 from alarmhub.core.site import MappingRule, Sample, Site, SourceRules
+from alarmhub.inbound.numbers import by_number
 
 MAX_TEXT_CHARS = 256
 """Of a plant's text; the standard allows 128, some send a little more. Bounds what a pattern must search."""
@@ -156,7 +157,7 @@ def _signal(
     place = _place(rule, groups, site, reasons)
     event, present = _event(rule, words, reasons)
     known = site.places.get(place)
-    return Signal(
+    signal = Signal(
         source=source.id,
         event=event,
         key=words.key,
@@ -173,6 +174,7 @@ def _signal(
         occurred_at=words.occurred_at,
         mapped_by=tuple(reasons),
     )
+    return by_number(signal, address, site)
 
 
 def _split(address: str, separator: str | None) -> list[str]:

@@ -12,6 +12,7 @@ from alarmhub.core.site import Site
 from alarmhub.inbound.mapping import sample_mismatch
 from alarmhub.site.entries import FileEntry, read
 from alarmhub.site.faults import Fault, Faults
+from alarmhub.site.numbers import compile_numbers
 from alarmhub.site.people import (
     compile_covers,
     compile_duties,
@@ -79,6 +80,7 @@ def _compile(file: FileEntry, raw: dict[str, Any], faults: Faults) -> Site:
         policy_rules=policy_rules,
         sources=compile_sources(reading),
         extra=file.extra,
+        numbers=compile_numbers(reading),
     )
     _check_samples(site, reading)
     return site

@@ -14,7 +14,18 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Struct
 
-from alarmhub.core.site import AlarmType, Duty, Place, Policy, PolicyRule, Site, SourceRules, Staff, Unit
+from alarmhub.core.site import (
+    AlarmType,
+    Duty,
+    Number,
+    Place,
+    Policy,
+    PolicyRule,
+    Site,
+    SourceRules,
+    Staff,
+    Unit,
+)
 from alarmhub.site.hourtext import format_hours
 from alarmhub.site.rules import DEFAULT_PREFIX
 
@@ -51,6 +62,7 @@ def _sections(site: Site, zone: ZoneInfo) -> Iterator[tuple[str, list[Table]]]:
     yield "type", [_type(alarm_type) for alarm_type in site.types.values()]
     yield "policy", list(_policies(site))
     yield "source", [_source(source) for source in site.sources.values()]
+    yield "number", [_number(number) for number in site.numbers]
 
 
 def _plain(value: Struct, **renamed: str) -> Table:
@@ -123,6 +135,11 @@ def _source(source: SourceRules) -> Table:
         if name in table:
             table[name] = [_plain(entry) for entry in getattr(source, name)]
     return table
+
+
+def _number(number: Number) -> Table:
+    table = {key: said for key, said in _plain(number).items() if key not in ("first", "last", "targets")}
+    return {"number": str(number)} | table
 
 
 def _lines(table: Mapping[str, object]) -> Iterator[str]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from alarmhub.core.site import Cover, Duty, Role, Staff, Unit
-from alarmhub.site.entries import CoverEntry, DutyEntry
+from alarmhub.site.entries import CoverEntry
 from alarmhub.site.reading import Reading, as_list, numbered
 from alarmhub.site.targets import compile_targets, outside
 
@@ -92,7 +92,7 @@ def compile_duties(reading: Reading) -> None:
         if not entry.roles:
             reading.faults.add(f"{path}.roles", "name at least one role")
         windows = list(reading.hours(entry.hours, f"{path}.hours"))
-        beds = {unit: tuple(_beds(entry, unit, path, reading)) for unit in units}
+        beds = {unit: tuple(known_beds(entry.beds, unit, path, reading)) for unit in units}
         reading.duties += [
             Duty(person, unit, tuple(entry.roles), window, beds[unit], entry.on_site)
             for person in staff
@@ -126,8 +126,10 @@ def _covered_place(entry: CoverEntry, path: str, reading: Reading) -> str | None
     return found
 
 
-def _beds(entry: DutyEntry, unit: str, path: str, reading: Reading) -> Iterator[str]:
-    for index, written in enumerate(entry.beds):
+def known_beds(beds: Iterable[str], unit: str, path: str, reading: Reading) -> Iterator[str]:
+    """The paths of beds written as places of a unit ("3", "3/1", "3-7") or whole paths; a fault for each
+    that is none. `path`: of the entry with the `beds`."""
+    for index, written in enumerate(beds):
         for bed in _expanded(written):
             found = reading.known_unit_place(unit, bed)
             if found is None and unit in reading.units:

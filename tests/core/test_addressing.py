@@ -47,6 +47,22 @@ def test_two_sources_at_one_bed_are_two_alarms() -> None:
     assert ward.press("12/1").id != ward.press("12/1", source="button").id
 
 
+def test_the_same_words_to_two_pagers_are_two_alarms() -> None:
+    """Each has people of its own; the same pager again, or its reset, means the first alarm."""
+    ward = Ward()
+
+    def page(*targets: str, kind: Kind = Kind.REQUEST) -> str:
+        return ward.press("", kind, source_text="Ring 4711", targets=targets, unit="201", source="button").id
+
+    first = page("staff:eva")
+    assert page("staff:eva") == first and page("staff:bo") != first
+    assert page("staff:eva", kind=Kind.PATIENT_CALL) != first
+    ended = ward.reset(
+        "", Kind.REQUEST, source_text="ring  4711", targets=("staff:bo",), unit="201", source="button"
+    )
+    assert len(ended) == 1 and ended != [first]
+
+
 def test_without_a_place_the_whole_normalised_text_is_the_key() -> None:
     """Blanks and case do not matter, everything else does."""
     ward = Ward()

@@ -121,6 +121,41 @@ def test_a_request_goes_to_whom_it_names_then_on() -> None:
     assert call.facts("last_resort_rings")["every_s"] == 300
 
 
+def page(ward: Ward, *targets: str, kind: Kind = Kind.REQUEST, **more: str) -> Call:
+    """A page to a number: no place, people of its own, a unit behind them."""
+    return ward.press("", kind, event="once", source="button", unit="201", targets=targets, **more)
+
+
+def test_a_page_to_a_person_rings_that_person_then_her_unit_its_cover_and_its_last_resort() -> None:
+    """Nobody else before; the place is not unknown, there is none."""
+    ward = Ward()
+    call = page(ward, "staff:olle")
+    assert call.ringing == {"olle"} and "place_unknown" not in call.flags
+    rings_at(ward, call, (120, UNIT), (300, COVER), (480, {"gun"}))
+
+
+def test_a_page_to_a_role_of_a_unit_rings_those_who_have_it_there() -> None:
+    """Not the nurses of the ward next door; to a care team, that team."""
+    ward = Ward()
+    assert page(ward, "role:ssk@201").ringing == {"anna", "dan"}
+    assert page(ward, "beds:f/201/12").ringing == {"anna", "bo"}
+    assert page(ward, "unit").ringing == UNIT
+
+
+def test_a_page_to_nobody_at_work_goes_on_at_once() -> None:
+    """Who has the role is at home: the ward behind the number rings."""
+    ward = Ward()
+    assert page(ward, "role:guard@202").ringing == UNIT
+
+
+@pytest.mark.parametrize("kind", [Kind.EMERGENCY, Kind.ASSAULT])
+def test_no_number_narrows_an_emergency(kind: Kind) -> None:
+    """Whom the number names rings beside everybody the kind demands."""
+    ward = Ward()
+    call = page(ward, "staff:olle", kind=kind)
+    assert call.ringing == UNIT | {"olle"} | (COVER | {"hugo"} if kind is Kind.ASSAULT else set())
+
+
 def test_a_team_alarm_rings_roles_and_unit_then_deputies_then_the_switchboard() -> None:
     """All roles and the unit at once; a role unfilled at 15 s its deputy; at 30 s the switchboard."""
     ward = Ward()

@@ -240,6 +240,8 @@ def test_labels_of_types_and_of_why_a_phone_rings() -> None:
     assert why_label("care_team", "sv", site()) == "vårdlag"
     assert why_label("role:duty_engineer", "en", site()) == "driftjour"
     assert why_label("unit:201", "sv", site()) == "Avd 201"
+    assert why_label("role:duty_engineer@201", "sv", site()) == "driftjour Avd 201"
+    assert why_label("beds:f/201/12", "sv", site()) == "vårdlag"
     assert error_label("taken", "en") == "A colleague has already taken it."
     assert (priority_label("high", "sv"), phase_label("accepted", "sv")) == ("hög", "någon kommer")
     assert flag_label("place_unknown", "sv") == "okänd plats"
