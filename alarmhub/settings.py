@@ -23,6 +23,7 @@ from typing import Annotated, Any, Final, Literal, Protocol, get_args, get_origi
 import msgspec
 from msgspec import Meta, Struct
 
+from alarmhub.inbound.callback import CallbackLink
 from alarmhub.inbound.settings import (
     LONGEST_FAULT_VALUE_CHARS,
     Name,
@@ -180,6 +181,7 @@ class Settings(Struct, frozen=True):
     phones: PhoneSettings = PhoneSettings()
     log: LogSettings = LogSettings()
     espa: tuple[EspaLink, ...] = ()
+    callback: tuple[CallbackLink, ...] = ()
 
     def by_protocol(self) -> dict[str, tuple[Any, ...]]:
         """The links of every protocol, in the order of `LINKS`."""
@@ -261,6 +263,7 @@ _SECTIONS: Final[dict[str, type[Struct]]] = {
 
 LINKS: Final[dict[str, type[Struct]]] = {
     "espa": EspaLink,
+    "callback": CallbackLink,
 }
 """Arrays of tables: one entry a link to a source, by protocol. Each is a field of `Settings` too."""
 

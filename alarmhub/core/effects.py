@@ -43,6 +43,7 @@ class Report(Struct, frozen=True, gc=False, tag="report"):
     staff: str = ""
     name: str = ""
     role: str = ""
+    at: int = 0  # when it was decided, epoch ms
 
 
 class Push(Struct, frozen=True, gc=False, tag="push"):

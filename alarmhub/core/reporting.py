@@ -95,5 +95,6 @@ def _tell(draft: Draft, status: ReportStatus, staff: str = "", role: str = "") -
             staff=staff,
             name=person.name if person is not None else "",
             role=role or next((r for duty in duties for r in duty.roles), ""),
+            at=draft.now,
         )
     )

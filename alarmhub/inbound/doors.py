@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from alarmhub.inbound.callback import CallbackAdapter
 from alarmhub.inbound.espa import EspaAdapter
 from alarmhub.inbound.feed import Adapter, Feed
 
 OPENERS: Final[dict[str, Callable[[Any, Feed], Adapter]]] = {
     "espa": EspaAdapter,
+    "callback": CallbackAdapter,
 }
 """By the name of the link's table in the settings: its adapter, from the link's settings and its feed."""
