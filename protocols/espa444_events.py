@@ -26,12 +26,16 @@ DEFAULT_BEEP, DEFAULT_CALL_TYPE, DEFAULT_TRANSMISSIONS, DEFAULT_PRIORITY = "3", 
 
 @dataclass(frozen=True, slots=True)
 class BlockReceived:
-    """A call (header 1, or 4: to a subscriber line) with a good check. It waits for an answer by `token`."""
+    """A call (header 1, or 4: to a subscriber line) with a good check. It waits for an answer by `token`.
+
+    `station`: whose call it is, where we polled for it; "" where only one station can be meant.
+    """
 
     token: int
     block: Block
     charset: str
     bcc_rule: BccRule
+    station: str = ""
 
     @property
     def header(self) -> str:
@@ -174,6 +178,47 @@ class StatusFailed:
     cause: StatusCause
 
 
+@dataclass(frozen=True, slots=True)
+class StationHeard:
+    """A station answered our poll or select. `back`: it was off-line until now."""
+
+    station: str
+    back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StationLost:
+    """A station has not answered so often that it is off-line now; it is polled more seldom."""
+
+    station: str
+
+
+class SendCause(StrEnum):
+    """Why a block did not reach the station it was for."""
+
+    NOT_SELECTED = "station refused the select"
+    BUSY = "station is busy"
+    INVALID = "station says the message is invalid"
+    REFUSED = "station refused the block"
+    NO_ANSWER = "station did not answer"
+    CONNECTION_LOST = "connection lost"
+
+
+@dataclass(frozen=True, slots=True)
+class SendTaken:
+    """The station acknowledged the block `id`."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendFailed:
+    """The block `id` was given up on this connection. INVALID: it would be refused again."""
+
+    id: str
+    cause: SendCause
+
+
 EspaEvent = (
     BlockReceived
     | InformationReceived
@@ -184,4 +229,8 @@ EspaEvent = (
     | AnswerUnwanted
     | StatusDelivered
     | StatusFailed
+    | StationHeard
+    | StationLost
+    | SendTaken
+    | SendFailed
 )
