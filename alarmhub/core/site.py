@@ -167,7 +167,8 @@ class MappingRule(Struct, frozen=True):
 class Sample(Struct, frozen=True):
     """A sample telegram and what it must map to; `site check` refuses a mismatch.
 
-    `espa_priority`, `call_type`: records 6 and 4; `says`: the event another protocol states beside the text.
+    `espa_priority`, `call_type`: records 6 and 4; `says`, `says_priority`: event and priority that another
+    protocol states beside the text.
     """
 
     address: str
@@ -179,6 +180,7 @@ class Sample(Struct, frozen=True):
     call_type: str = "3"
     event: str = "start"
     says: str | None = None
+    says_priority: Priority | None = None
 
 
 class Reports(StrEnum):
@@ -198,7 +200,7 @@ class SourceRules(Struct, frozen=True):
     site: str
     fallback_unit: str
     ends: str = "source"  # source | staff
-    protocol: str = "http"  # http | espa
+    protocol: str = "http"  # see `site.entries.SourceEntry`
     units: tuple[str, ...] = ()  # affected when it falls silent
     assistance_by: str = "source"  # who turns call + presence into assistance: source | hub | none
     addresses_are_points: bool = False
@@ -208,6 +210,7 @@ class SourceRules(Struct, frozen=True):
     samples: tuple[Sample, ...] = ()
     default_kind: Kind = Kind.PATIENT_CALL
     reports: Reports | bool = Reports.NONE  # a site stored earlier has true or false
+    clinical_enabled_by: str = ""  # "name, date"; without it clinical alarms of this source are refused
 
     @property
     def hears(self) -> Reports:
@@ -215,6 +218,16 @@ class SourceRules(Struct, frozen=True):
         if isinstance(self.reports, bool):
             return Reports.ALARM if self.reports else Reports.NONE
         return self.reports
+
+
+class JoinRule(Struct, frozen=True):
+    """Sources that may tell of one event over two paths (`core.joining`). Empty `kinds`, `places` = all;
+    a place stands for what is below it too."""
+
+    sources: tuple[str, ...]
+    within_s: int
+    kinds: tuple[Kind, ...] = ()
+    places: tuple[str, ...] = ()
 
 
 class Number(Struct, frozen=True):

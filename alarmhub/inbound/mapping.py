@@ -172,6 +172,7 @@ def _signal(
         person=known.person if known is not None else None,
         id=words.id,
         occurred_at=words.occurred_at,
+        origin=words.origin,
         mapped_by=tuple(reasons),
     )
     return by_number(signal, address, site)
@@ -287,6 +288,8 @@ def sample_mismatch(sample: Sample, source: SourceRules, site: Site) -> str | No
     words = words_of(Telegram(sample.address, sample.text, sample.espa_priority, sample.call_type))
     if sample.says is not None:
         words = replace(words, event=SignalEvent(sample.says))
+    if sample.says_priority is not None:
+        words = replace(words, priority=sample.says_priority)
     signals = map_words(words, source, site)
     if len(signals) != 1:
         return f"maps to {len(signals)} signals, one per address"

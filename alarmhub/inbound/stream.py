@@ -316,7 +316,7 @@ class StreamServer(Generic[E]):
         open_now = self.connections
         if len(open_now) >= self._limits.connections:
             open_now[0].close("a newer connection took its place")
-        _keep_alive(writer)
+        keep_alive(writer)
         connection: Connection[E] = Connection(reader, writer, self._clock, self._limits)
         self._connections.add(connection)
         self._empty.clear()
@@ -331,7 +331,7 @@ class StreamServer(Generic[E]):
                 self._empty.set()
 
 
-def _keep_alive(writer: asyncio.StreamWriter) -> None:
+def keep_alive(writer: asyncio.StreamWriter) -> None:
     """A peer that vanished is noticed after about 20 s, whether or not anything is sent to it."""
     sock = writer.get_extra_info("socket")
     if not isinstance(sock, socket.socket) and not hasattr(sock, "setsockopt"):

@@ -173,7 +173,12 @@ class SampleEntry(Struct):
     espa_priority: Annotated[str, Meta(pattern="^[123]$")] = "3"
     call_type: Annotated[str, Meta(pattern="^[0-9]$")] = "3"
     says: Said | None = None
+    says_priority: Priority | None = None
     event: Said | Literal["presence_on", "presence_off"] = "start"
+
+
+NameAndDate = Annotated[str, Meta(pattern=r"^(\S.{0,150}, [0-9]{4}-[0-9]{2}-[0-9]{2})?$")]
+"""Who answers for it and since when: "Name, 2026-11-23"."""
 
 
 class SourceEntry(Struct):
@@ -184,7 +189,7 @@ class SourceEntry(Struct):
     fallback_unit: Id
     site: Id | None = None
     ends: Literal["source", "staff"] = "source"
-    protocol: Literal["http", "espa"] = "http"
+    protocol: Literal["http", "espa", "hl7"] = "http"
     units: list[Id] = field(default_factory=list)
     assistance_by: Literal["source", "hub", "none"] = "source"
     addresses_are_points: bool = False
@@ -194,6 +199,7 @@ class SourceEntry(Struct):
     samples: list[SampleEntry] = field(default_factory=list)
     default_kind: Kind = Kind.PATIENT_CALL
     reports: bool | Literal["none", "alarm", "each"] = "none"
+    clinical_enabled_by: NameAndDate = ""
 
 
 class NumberEntry(Struct):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from alarmhub.core.kinds import Kind
 from alarmhub.core.signalling import HUB_SOURCE
 from alarmhub.core.site import MappingRule, Reports, Sample, SourceRules
 from alarmhub.site.entries import RuleEntry, SampleEntry, SourceEntry
@@ -30,6 +31,7 @@ def compile_sources(reading: Reading) -> dict[str, SourceRules]:
         reading.known("unit", entry.fallback_unit, f"{path}.fallback_unit")
         for index, unit in enumerate(entry.units):
             reading.known("unit", unit, f"{path}.units[{index}]")
+        _clinical(entry, path, reading)
         sources[entry.id] = SourceRules(
             id=entry.id,
             name=entry.name,
@@ -46,8 +48,26 @@ def compile_sources(reading: Reading) -> dict[str, SourceRules]:
             samples=tuple(_samples(entry, path, reading)),
             default_kind=entry.default_kind,
             reports=_reports(entry),
+            clinical_enabled_by=entry.clinical_enabled_by,
         )
     return sources
+
+
+def _clinical(entry: SourceEntry, path: str, reading: Reading) -> None:
+    """Clinical alarms stay off until a named person has enabled them for this source."""
+    if entry.clinical_enabled_by:
+        return
+    types = {one.id for one in reading.types.values() if one.kind is Kind.CLINICAL}
+    asked = [f"{path}.default_kind"] if entry.default_kind is Kind.CLINICAL else []
+    for index, rule in enumerate(entry.rules):
+        if rule.kind is Kind.CLINICAL:
+            asked.append(f"{path}.rules[{index}].kind")
+        elif rule.type in types:
+            asked.append(f"{path}.rules[{index}].type")
+    for where in asked:
+        reading.faults.add(
+            where, 'clinical is off until someone answers for it: clinical_enabled_by = "name, date"'
+        )
 
 
 def _reports(entry: SourceEntry) -> Reports:
@@ -117,6 +137,7 @@ def _sample(entry: SampleEntry, place: str | None) -> Sample:
         call_type=entry.call_type,
         event=entry.event,
         says=entry.says,
+        says_priority=entry.says_priority,
     )
 
 
