@@ -152,6 +152,7 @@ class Engine:
             store=self._store,
             clock=self._clock,
             metrics=self._metrics,
+            crew=self._crew,
             folder=Folder(self.state, numbers),
             numbers=numbers,
             world=self.world,

@@ -1,7 +1,8 @@
 """The one writer: takes what waits, folds it, commits it, and only then answers and shows.
 
-While a commit is in flight what arrives waits and becomes the next batch (natural batching). An unknown
-commit is settled under a new lease before anything else is decided. It refuses to run two commits at once.
+While a commit is in flight what arrives waits and becomes the next batch (natural batching), but for a press
+that is plainly apart from it: that one is committed beside it. An unknown commit is settled under a new lease
+before anything else is decided. It refuses to decide from what is not committed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from alarmhub import logs
 from alarmhub.clock import Clock
 from alarmhub.core.world import World
 from alarmhub.engine import ids
+from alarmhub.engine.beside import Flight
 from alarmhub.engine.fold import Folder, quarantine
 from alarmhub.engine.folded import Folded
 from alarmhub.engine.items import (
@@ -31,6 +33,7 @@ from alarmhub.engine.queue import Queue
 from alarmhub.logs import Line
 from alarmhub.metrics import Metrics
 from alarmhub.ports import Batch, Fenced, NotStored, Refused, Store, StoreUnavailable, Unstorable
+from alarmhub.tasks import Crew, spawn
 
 MOST_EVENTS = 256
 DECIDE_WITHIN_S = 0.02
@@ -52,6 +55,9 @@ RECONNECT_EVERY_S = 0.2
 FULL_SAID_EVERY_MS = 1_000
 SWEEP_EVERY_S = 0.05
 
+_Written = tuple[Folded, StoreUnavailable | Unstorable | Fenced | None]
+"""What was to be written, and why it was not."""
+
 _log = logs.get("writer")
 
 
@@ -64,6 +70,7 @@ class Writer:
         store: Store,
         clock: Clock,
         metrics: Metrics,
+        crew: Crew,
         folder: Folder,
         numbers: ids.Numbers,
         world: Callable[[], World],
@@ -78,6 +85,7 @@ class Writer:
         self.epoch = epoch
         self.is_storing = True
         self._store, self._clock, self._metrics = store, clock, metrics
+        self._crew = crew
         self._folder, self._numbers = folder, numbers
         self._world, self._publish, self._storing, self._poisoned = world, publish, storing, poisoned
         self._owner, self._ttl_ms = owner, ttl_ms
@@ -89,6 +97,9 @@ class Writer:
         self._held_until = 0.0  # time of the event loop
         self._full_said_at = 0
         self._doubt: StoreUnavailable | None = None
+        self._flight: Folded | None = None  # what is being committed
+        self._apart_from: Flight | None = None  # the same, once somebody had to ask
+        self._beside: asyncio.Task[_Written] | None = None  # the press that goes beside it
         self._ended = False
         self._most = MOST_EVENTS
         self._idle = asyncio.Event()
@@ -104,13 +115,39 @@ class Writer:
                 return
             self._say_full(item)
             raise NotStored("full")
-        self._line_up(item)
+        if not self._goes_beside(item):
+            self._line_up(item)
         if item.future is not None:
             waited_ms = max(0, self._clock.now() - item.at)
             refuse_at = asyncio.get_running_loop().time() + (STORE_WITHIN_MS - waited_ms) / 1000
             heapq.heappush(self._waiting, (refuse_at, next(self._arrivals), item))
         self._idle.clear()
         self._wake.set()
+
+    def _goes_beside(self, item: Item) -> bool:
+        """Commit a fresh press beside the commit in flight, if nothing else waits and they are apart."""
+        flight = self._flight
+        if flight is None or self._beside is not None or len(self.queue):
+            return False
+        if not (isinstance(item, SignalItem) and item.fresh):
+            return False
+        world = self._world()
+        self._apart_from = self._apart_from or Flight(flight, world)
+        press = self._folder.fold([item], world, self._clock.now())
+        if not self._apart_from.apart(press, world):
+            return False  # a fold that is thrown away leaves no trace
+        self._metrics.batch_events.observe(1)
+        self._beside = spawn(self._write_beside(press), "press", self._crew, ends=True)
+        return True
+
+    async def _write_beside(self, press: Folded) -> _Written:
+        try:
+            await self._store.write(self.epoch, press.batch(), beside=True)
+        except (StoreUnavailable, Unstorable, Fenced) as exc:
+            return press, exc
+        self._beside = None
+        self._publish(press)
+        return press, None
 
     def _line_up(self, item: Item) -> None:
         """Into the queue, in order of arrival. Answers and receipts are held back a little first, and only a
@@ -201,17 +238,49 @@ class Writer:
             self._publish(folded)
             return []
         self._metrics.batch_events.observe(len(items))
+        return await self._settled(await self._write(folded), await self._written_beside())
+
+    async def _write(self, folded: Folded) -> _Written:
+        self._flight, self._apart_from = folded, None
         try:
             await self._store.write(self.epoch, folded.batch())
-        except StoreUnavailable as exc:
-            # The connection went during a commit: take the lease anew (which waits for what was in flight),
-            # then see whether it was applied. Applied counts as done.
-            if not await self._reconnect(exc, folded.batch_id):
-                return folded.items
-        except Unstorable as exc:
-            return await self._bisect(folded.items, exc)
+        except (StoreUnavailable, Unstorable) as exc:
+            return folded, exc
+        finally:
+            self._flight = None
         self._publish(folded)
-        return []
+        return folded, None
+
+    async def _written_beside(self) -> _Written | None:
+        """What became of a press beside this commit; nothing is decided before it is known."""
+        if self._beside is None:
+            return None
+        task, self._beside = self._beside, None
+        return await task
+
+    async def _settled(self, *written: _Written | None) -> list[Item]:
+        """Settle what failed. What is returned came to nothing."""
+        failed = [w for w in written if w is not None and w[1] is not None]
+        if not failed:
+            return []
+        for _, exc in failed:
+            if isinstance(exc, Fenced):
+                raise exc
+        again: list[Item] = []
+        lost = [(folded, exc) for folded, exc in failed if isinstance(exc, StoreUnavailable)]
+        if lost:
+            # A connection went during a commit: take the lease anew (which waits for what was in flight),
+            # then see whether it was applied. Applied counts as done.
+            applied = await self._reconnect(lost[0][1], *(folded.batch_id for folded, _ in lost))
+            for folded, _ in lost:
+                if folded.batch_id in applied:
+                    self._publish(folded)
+                else:
+                    again += folded.items
+        for folded, exc in failed:
+            if isinstance(exc, Unstorable):
+                again += await self._bisect(folded.items, exc)
+        return again
 
     def _decide(self, items: list[Item]) -> Folded:
         loop = asyncio.get_running_loop()
@@ -254,23 +323,23 @@ class Writer:
         self._doubt = exc
         self._wake.set()
 
-    async def _reconnect(self, exc: StoreUnavailable, batch_id: str = "") -> bool:
-        """Wait for the database under a new lease; whether this batch was applied. Raises Fenced."""
+    async def _reconnect(self, exc: StoreUnavailable, *batch_ids: str) -> set[str]:
+        """Wait for the database under a new lease; which of these batches were applied. Raises Fenced."""
         lost_at = self._clock.now()
         self.is_storing = False
         _log.warning(Line.DATABASE_LOST, cause=str(exc))
         self._storing(False)
-        applied = await self._applied_after_reconnect(batch_id)
+        applied = await self._applied_after_reconnect(batch_ids)
         self.is_storing, self._doubt = True, None
-        _log.info(Line.DATABASE_BACK, lost_ms=self._clock.now() - lost_at, applied=applied)
+        _log.info(Line.DATABASE_BACK, lost_ms=self._clock.now() - lost_at, applied=len(applied))
         self._storing(True)
         return applied
 
-    async def _applied_after_reconnect(self, batch_id: str) -> bool:
+    async def _applied_after_reconnect(self, batch_ids: tuple[str, ...]) -> set[str]:
         while True:
             try:
                 await self._reacquire_lease()
-                return bool(batch_id) and await self._store.applied(batch_id)
+                return {batch_id for batch_id in batch_ids if await self._store.applied(batch_id)}
             except StoreUnavailable:
                 await asyncio.sleep(RECONNECT_EVERY_S)
 

@@ -117,7 +117,7 @@ class MemoryStore:
 
     # -- writing ---------------------------------------------------------------------------------------------
 
-    async def write(self, epoch: int, batch: Batch) -> None:
+    async def write(self, epoch: int, batch: Batch, *, beside: bool = False) -> None:
         """See `ports.Store.write`."""
         rows.check(batch)
         try:

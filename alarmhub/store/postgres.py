@@ -1,8 +1,9 @@
 """The store on PostgreSQL: one statement per batch on a connection of its own, fenced by the lease.
 
-Three kinds of connection: one that writes batches, one for the lease (a renewal must not queue behind a
-slow read), and a small pool for everything else. It refuses to retry: after StoreUnavailable the caller
-acquires again, which reconnects and waits for what the lost connection may still be writing.
+Three kinds of connection: two that write batches (one beside the other), one for the lease (a renewal must
+not queue behind a slow read), and a small pool for everything else. It refuses to retry: after
+StoreUnavailable the caller acquires again, which reconnects and waits for what the lost connection may still
+be writing.
 """
 
 from __future__ import annotations
@@ -47,6 +48,24 @@ _NO_REPLY = (None,) * 4
 _NO_EFFECT = (None,) * 8
 
 
+class _Writing:
+    """One connection that writes batches, its prepared statements, and whose turn it is."""
+
+    def __init__(self) -> None:
+        self.connection: Any = None
+        self.statements: dict[str, Any] = {}
+        self.lock = asyncio.Lock()
+
+    @property
+    def connected(self) -> bool:
+        return self.connection is not None and not self.connection.is_closed()
+
+    def terminate(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.terminate()
+
+
 class PostgresStore:
     """See `ports.Store`. One shard per database; `shard` names its lease."""
 
@@ -55,12 +74,10 @@ class PostgresStore:
         self._dsn = dsn
         self._shard = shard
         self._within_s = command_timeout_s
-        self._writer: Any = None
-        self._statements: dict[str, Any] = {}
+        self._writers = (_Writing(), _Writing())
         self._leaser: Any = None
         self._suspect = False
         self._pool: Any = None
-        self._writing = asyncio.Lock()
         self._leasing = asyncio.Lock()
 
     async def open(self) -> None:
@@ -87,10 +104,11 @@ class PostgresStore:
     async def close(self) -> None:
         """Close all connections; idempotent."""
         pool, self._pool = self._pool, None
-        for connection in (self._writer, self._leaser):
-            if connection is not None:
-                connection.terminate()
-        self._writer = self._leaser = None
+        for writing in self._writers:
+            writing.terminate()
+        if self._leaser is not None:
+            self._leaser.terminate()
+        self._leaser = None
         if pool is not None:
             try:
                 await asyncio.wait_for(pool.close(), CLOSE_WITHIN_S)
@@ -100,7 +118,7 @@ class PostgresStore:
     # -- the lease -------------------------------------------------------------------------------------------
 
     async def acquire(self, owner: str, ttl_ms: int) -> Lease | None:
-        """See `ports.Store.acquire`. Also (re)connects the writing connection."""
+        """See `ports.Store.acquire`. Also (re)connects the writing connections."""
         async with self._lease_connection(afresh=self._suspect) as connection:
             await connection.execute(QUERIES["acquire_make"], self._shard)
             seen = await connection.fetchval(QUERIES["acquire_look"], self._shard, owner)
@@ -109,8 +127,9 @@ class PostgresStore:
             row = await connection.fetchrow(QUERIES["acquire"], self._shard, owner, ttl_ms, seen)
         if row is None:
             return None
-        async with self._writing:
-            await self._connect_writer()
+        for writing in self._writers:
+            async with writing.lock:
+                await self._connect_writer(writing)
         self._suspect = False
         return Lease(**row)
 
@@ -129,24 +148,24 @@ class PostgresStore:
 
     # -- writing ---------------------------------------------------------------------------------------------
 
-    async def write(self, epoch: int, batch: Batch) -> None:
+    async def write(self, epoch: int, batch: Batch, *, beside: bool = False) -> None:
         """See `ports.Store.write`."""
         rows.check(batch)
-        async with self._writing:
-            if self._writer is None or self._writer.is_closed():
+        writing = self._writers[beside]
+        async with writing.lock:
+            if not writing.connected:
                 raise StoreUnavailable("the lease must be acquired again first")
             name, values = _statement(batch)
             try:
                 with translated():
-                    held = await self._statements[name].fetchval(
+                    held = await writing.statements[name].fetchval(
                         self._shard, epoch, batch.id, *values, timeout=self._within_s
                     )
             except Unstorable:
                 raise
             except BaseException:
                 # Whether it was applied is unknown now, and a cancelled one must not be answered later.
-                self._writer.terminate()
-                self._writer = None
+                writing.terminate()
                 await self._expire()
                 raise
         if not held:
@@ -283,17 +302,17 @@ class PostgresStore:
         kept = {name: options[name] for name in ("loop", "connection_class", "record_class")}
         return await connect(self._dsn, command_timeout=READ_WITHIN_S, **kept)
 
-    async def _connect_writer(self) -> None:
-        if self._writer is not None and not self._writer.is_closed():
+    async def _connect_writer(self, writing: _Writing) -> None:
+        if writing.connected:
             return
         connection = await connect(self._dsn, command_timeout=self._within_s)
         with translated():
             for name in ("write_one", "write", "write_rare"):
-                self._statements[name] = await connection.prepare(QUERIES[name])
+                writing.statements[name] = await connection.prepare(QUERIES[name])
             # One plan for ever: planning these statements costs more than running them. And not before them:
             # preparing leaves a transaction open, with locks on every table, until the next command.
             await connection.execute(QUERIES["plan_once"])
-        self._writer = connection
+        writing.connection = connection
 
     @asynccontextmanager
     async def _lease_connection(self, *, afresh: bool = False) -> AsyncIterator[Any]:

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from alarmhub.core.events import Answer, DeadlinePassed
 from alarmhub.core.reach import Reach
 from alarmhub.ports import AnswerOutcome, NotStored, SignalOutcome
-from tests.support.shift import Shift, lost
+from tests.support.shift import COMMIT_S, Shift, lost
 from tests.support.virtual import VirtualLoop, passes
 
 PLACES = st.sampled_from(["12/1", "12/2", "12/wc", "13/1", "12", "empty:12/1", "f/999/1"])
@@ -27,6 +27,8 @@ KINDS = st.sampled_from(
 )
 STAFF = st.sampled_from(["anna", "bo", "cia", "dan", "eva", "gun", "hugo", "ivar"])
 IDS = st.one_of(st.none(), st.sampled_from(["e1", "e2", "e3"]))
+KEYS = st.sampled_from(["", "k1", "k2", "k3", "k4", "k5"])
+APART_S = st.sampled_from([0.0, COMMIT_S / 4, COMMIT_S / 2, COMMIT_S])
 REQS = st.sampled_from(["", "", "r1", "r2"])
 ANSWERS = st.sampled_from(sorted(str(a) for a in Answer))
 
@@ -80,10 +82,10 @@ class HubMachine(RuleBasedStateMachine):
         if req and outcome.error != "unknown_alarm":
             assert self.answers.setdefault((staff, req), outcome) == outcome, "another result of the same req"
 
-    @rule(place=PLACES, kind=KINDS, id=IDS)
-    def press(self, place: str, kind: str, id: str | None) -> None:
+    @rule(place=PLACES, kind=KINDS, id=IDS, key=KEYS)
+    def press(self, place: str, kind: str, id: str | None, key: str) -> None:
         """A source reports a start."""
-        self.run(self._signal(place, "start", id, kind=kind))
+        self.run(self._signal(place, "start", id, kind=kind, key=key))
 
     @rule(place=PLACES, kind=st.one_of(st.none(), KINDS))
     def reset(self, place: str, kind: str | None) -> None:
@@ -101,19 +103,25 @@ class HubMachine(RuleBasedStateMachine):
         self.run(self._answer(staff, answer, which, req))
 
     @rule(
-        calls=st.lists(st.tuples(PLACES, KINDS, IDS), min_size=2, max_size=6),
+        calls=st.lists(st.tuples(PLACES, KINDS, IDS, KEYS, APART_S), min_size=2, max_size=6),
         answers=st.lists(st.tuples(STAFF, ANSWERS, st.integers(0, 9), REQS), max_size=4),
     )
     def much_at_once(
-        self, calls: list[tuple[str, str, str | None]], answers: list[tuple[str, str, int, str]]
+        self,
+        calls: list[tuple[str, str, str | None, str, float]],
+        answers: list[tuple[str, str, int, str]],
     ) -> None:
-        """Several sources and people within one commit."""
+        """Several sources and people within one commit, or while one is in flight."""
+
+        async def call(place: str, kind: str, id: str | None, key: str, after_s: float) -> None:
+            await self.shift.later(after_s)
+            await self._signal(place, "start", id, kind=kind, key=key)
 
         async def play() -> None:
             await asyncio.gather(
-                *(self._signal(place, "start", id, kind=kind) for place, kind, id in calls),
+                *(call(*given) for given in calls),
                 *(self._answer(*given) for given in answers),
-                *(self._signal(place, "end", None) for place, _, _ in calls[:1]),
+                *(self._signal(place, "end", None) for place, *_ in calls[:1]),
             )
 
         self.run(play())

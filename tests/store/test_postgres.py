@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from alarmhub.core.alarm import Alarm, Phase
-from alarmhub.ports import AnsweredRow, Batch, StoreUnavailable, Token
+from alarmhub.ports import AnsweredRow, Batch, Fenced, StoreUnavailable, Token
 from alarmhub.store.connections import WrongServer
 from alarmhub.store.postgres import PostgresStore
 from alarmhub.store.queries import QUERIES
@@ -197,7 +197,7 @@ async def test_a_batch_that_arrives_late_is_fenced(store: PostgresStore, psql: A
     lease = await store.acquire("first", 60_000)
     assert lease is not None
     late = raised(alarm("late"))
-    backend = store._writer.get_server_pid()
+    backend = store._writers[0].connection.get_server_pid()
     os.kill(backend, signal.SIGSTOP)
     try:
         with pytest.raises(StoreUnavailable):
@@ -376,7 +376,7 @@ async def test_a_commit_waits_for_the_disk_even_where_the_database_would_not(
     lease = await store.acquire("first", 60_000)
 
     assert lease is not None
-    assert await store._writer.fetchval("SHOW synchronous_commit") == "on"
+    assert await store._writers[0].connection.fetchval("SHOW synchronous_commit") == "on"
 
 
 async def test_the_store_keeps_to_the_clock_it_is_given(store: PostgresStore) -> None:
@@ -398,3 +398,25 @@ async def test_a_database_belongs_to_one_shard(database_dsn: str, store: Postgre
     with pytest.raises(WrongServer, match="main"):
         await other.open()
     await other.close()
+
+
+async def test_a_write_beside_waits_for_no_other(store: PostgresStore, psql: Any) -> None:
+    """One is held up in the database; the other, on its own connection, is not. A takeover waits for both."""
+    lease = await store.acquire("first", 60_000)
+    assert lease is not None
+    await store.write(lease.epoch, raised(alarm("a")))
+    loop = asyncio.get_running_loop()
+    async with psql.transaction():
+        await psql.execute("SELECT 1 FROM alarm WHERE id = 'a' FOR UPDATE")
+        held_up = loop.create_task(store.write(lease.epoch, raised(alarm("a", version=9))))
+        await until(_waiting(psql, 1), "the first to wait")
+        await store.write(lease.epoch, raised(alarm("b")), beside=True)
+        assert not held_up.done()
+        takeover = loop.create_task(store.acquire("first", 60_000))
+        await until(_waiting(psql, 2), "the takeover to wait")
+    await held_up
+    again = await takeover
+    assert again is not None and again.epoch == lease.epoch + 1
+    assert {a.id for a in (await store.load(NOW)).alarms} == {"a", "b"}
+    with pytest.raises(Fenced):
+        await store.write(lease.epoch, raised(alarm("c")), beside=True)

@@ -1,0 +1,251 @@
+"""A press committed beside a commit in flight: only when plainly apart; each counts once whatever fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import pytest
+
+from alarmhub.ports import Batch, Fenced, Refused, SignalOutcome, StoreUnavailable, Unstorable
+from tests.support.shift import Shift
+from tests.support.virtual import in_virtual_time, passes
+
+T = TypeVar("T")
+COMMIT_S = 0.02
+
+
+def begun(coro: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Somebody does it; what becomes of it is theirs to see."""
+    return asyncio.get_running_loop().create_task(coro)
+
+
+def pressed(shift: Shift, place: str, key: str, **more: Any) -> asyncio.Task[SignalOutcome]:
+    """A press under way."""
+    return begun(shift.signal(place, more.pop("kind", "patient_call"), key=key, **more))
+
+
+def slow(shift: Shift) -> Shift:
+    """Commits that take their time, so that things meet."""
+    shift.store.before_s, shift.store.after_s = COMMIT_S, 0.0
+    return shift
+
+
+def of(batches: list[Batch]) -> list[list[str]]:
+    """Keys of the alarms the plant opened, by batch."""
+    found = [
+        [row.key for row in batch.alarms if row.source == "plant" and row.version == 1] for batch in batches
+    ]
+    return [keys for keys in found if keys]
+
+
+@in_virtual_time
+async def test_a_press_in_another_room_does_not_wait_for_a_commit_in_flight() -> None:
+    """It is stored one commit after it came, not two."""
+    async with Shift() as shift:
+        slow(shift)
+        first = pressed(shift, "12/1", "a")
+        await passes(COMMIT_S / 2)
+        second = pressed(shift, "14/1", "b")
+        await passes(COMMIT_S + 0.001)
+        assert first.done() and second.done()
+        assert of(shift.store.batches) == [["a"], ["b"]]
+        shift.check()
+
+
+@in_virtual_time
+async def test_it_does_not_wait_for_answers_either_and_both_count() -> None:
+    """Whatever is in flight: a colleague accepts, another room calls."""
+    async with Shift() as shift:
+        call = await shift.press("12/1", key="a")
+        await shift.settled()
+        slow(shift)
+        answered = begun(shift.says("anna", "accept", call))
+        await passes(COMMIT_S)
+        assert not answered.done()
+        press = pressed(shift, "14/1", "b")
+        outcome, answer = await asyncio.gather(press, answered)
+        assert outcome.new and answer.ok
+        await shift.settled()
+        assert [a.staff for a in shift.alarm(call).acceptances] == ["anna"]
+        shift.check()
+
+
+@in_virtual_time
+async def test_one_at_a_time_goes_beside_the_rest_is_the_next_batch() -> None:
+    """Natural batching stays what carries a burst."""
+    async with Shift() as shift:
+        slow(shift)
+        presses = [pressed(shift, "12/1", "a")]
+        await passes(COMMIT_S / 2)
+        presses += [
+            pressed(shift, place, key) for place, key in (("13/1", "b"), ("14/1", "c"), ("12/2", "d"))
+        ]
+        await asyncio.gather(*presses)
+        assert of(shift.store.batches) == [["a"], ["b"], ["c", "d"]]
+        shift.check()
+
+
+@pytest.mark.parametrize(
+    ("place", "key"), [("12/1", "b"), ("12/2", "b"), ("14/1", "a")], ids=["place", "room", "key"]
+)
+@in_virtual_time
+async def test_what_may_be_about_the_same_waits(place: str, key: str) -> None:
+    """Its room or its key is in flight: it is decided from what that commit leaves behind."""
+    async with Shift() as shift:
+        slow(shift)
+        first = pressed(shift, "12/1", "a")
+        await passes(COMMIT_S / 2)
+        second = pressed(shift, place, key)
+        await passes(COMMIT_S * 0.75)
+        assert first.done() and not second.done()
+        await second
+        assert len(of(shift.store.batches)) == 2
+        shift.check()
+
+
+@in_virtual_time
+async def test_the_same_press_twice_while_it_is_beside_is_one_alarm() -> None:
+    """The repeat waits for both commits and finds the alarm."""
+    async with Shift() as shift:
+        slow(shift)
+        first = pressed(shift, "12/1", "a")
+        await passes(COMMIT_S / 4)
+        beside, again = pressed(shift, "14/1", "b"), pressed(shift, "14/1", "b")
+        _, opened, repeated = await asyncio.gather(first, beside, again)
+        assert (opened.new, repeated.new) == (True, False)
+        assert opened.alarm == repeated.alarm
+        assert shift.alarm(opened.alarm or "").count == 2
+        shift.check()
+
+
+@in_virtual_time
+async def test_a_change_of_who_is_available_is_waited_for() -> None:
+    """Whom a press rings depends on it."""
+    async with Shift() as shift:
+        await shift.settled()
+        slow(shift)
+        taken = begun(shift.engine.availability(staff="anna", device="anna-phone", req="r", state="break"))
+        await passes(COMMIT_S)
+        assert not taken.done()
+        outcome = await pressed(shift, "12/1", "a")
+        assert taken.done()
+        assert "anna" not in shift.told(outcome.alarm or "")
+
+
+@in_virtual_time
+async def test_a_real_alarm_waits_for_a_drill_in_flight_and_ends_it() -> None:
+    """Whoever a real alarm reaches is through with trials."""
+    async with Shift() as shift:
+        slow(shift)
+        drill = pressed(shift, "12/1", "d", kind="drill")
+        await passes(COMMIT_S / 2)
+        real = pressed(shift, "14/1", "r", kind="emergency")
+        await asyncio.gather(drill, real)
+        await shift.settled()
+        assert shift.open_of("drill") == []
+        shift.check()
+
+
+def failing(key: str, exc: Exception) -> Callable[[Batch], Exception | None]:
+    """A database that says this, once, to the commit of this alarm."""
+    left = [exc]
+    return lambda batch: left.pop() if left and key in [row.key for row in batch.alarms] else None
+
+
+@pytest.mark.parametrize("lost", ["a", "b"])
+@in_virtual_time
+async def test_a_connection_lost_under_one_of_the_two_harms_neither(lost: str) -> None:
+    """Both are answered, each is stored once; nothing is decided before both are settled."""
+    async with Shift() as shift:
+        slow(shift)
+        shift.store.refuse = failing(lost, StoreUnavailable("gone"))
+        first = pressed(shift, "12/1", "a")
+        await passes(COMMIT_S / 2)
+        outcomes = await asyncio.gather(first, pressed(shift, "14/1", "b"))
+        await shift.settled()
+        for outcome in outcomes:
+            assert outcome.new
+            assert shift.log_of(outcome.alarm or "").count("raised") == 1
+        assert not shift.dead
+        shift.check()
+
+
+@pytest.mark.parametrize("applied", [True, False])
+@in_virtual_time
+async def test_an_unknown_commit_beside_counts_exactly_once(applied: bool) -> None:
+    """The connection goes in the midst of it: the database knows whether it was applied."""
+    async with Shift() as shift:
+        shift.store.before_s, shift.store.after_s = 0.0, COMMIT_S
+        first = pressed(shift, "12/1", "a")
+        await passes(COMMIT_S / 2)
+        shift.store.fail_next_write(applied=applied)
+        outcomes = await asyncio.gather(first, pressed(shift, "14/1", "b"))
+        await shift.settled()
+        for outcome in outcomes:
+            assert outcome.new
+            assert shift.log_of(outcome.alarm or "").count("raised") == 1
+        assert shift.screens.said_storing == [False, True]
+        shift.check()
+
+
+@in_virtual_time
+async def test_a_press_the_database_refuses_is_set_aside_alone() -> None:
+    """Its sender hears that it is invalid; the commit beside it is untouched."""
+    async with Shift() as shift:
+        slow(shift)
+        shift.store.refuse = failing("b", Unstorable("no such byte"))
+        first = pressed(shift, "12/1", "a")
+        await passes(COMMIT_S / 2)
+        second = pressed(shift, "14/1", "b")
+        with pytest.raises(Refused):
+            await second
+        assert (await first).new
+        assert len(shift.tables.quarantined) == 1
+        assert not shift.dead
+
+
+@in_virtual_time
+async def test_a_press_beside_a_commit_that_is_refused_is_stored() -> None:
+    """The culprit is the other one."""
+    async with Shift() as shift:
+        slow(shift)
+        shift.store.refuse = failing("a", Unstorable("no such byte"))
+        first = pressed(shift, "12/1", "a")
+        await passes(COMMIT_S / 2)
+        second = pressed(shift, "14/1", "b")
+        with pytest.raises(Refused):
+            await first
+        assert (await second).new
+        assert len(shift.tables.quarantined) == 1
+
+
+@in_virtual_time
+async def test_a_takeover_beside_stops_the_hub() -> None:
+    """As with any commit: another process writes now."""
+    async with Shift() as shift:
+        slow(shift)
+        shift.store.refuse = failing("b", Fenced())
+        first = pressed(shift, "12/1", "a")
+        await passes(COMMIT_S / 2)
+        second = pressed(shift, "14/1", "b")
+        await asyncio.gather(first, second, return_exceptions=True)
+        await passes(0)
+        assert shift.dead
+
+
+@in_virtual_time
+async def test_a_caller_who_goes_away_beside_harms_nobody() -> None:
+    """It is stored all the same."""
+    async with Shift() as shift:
+        slow(shift)
+        first = pressed(shift, "12/1", "a")
+        await passes(COMMIT_S / 2)
+        second = pressed(shift, "14/1", "b")
+        await passes(0.001)
+        second.cancel()
+        await first
+        await shift.settled()
+        assert [alarm.key for alarm in shift.open_of("patient_call")] == ["a", "b"]
+        shift.check()
