@@ -33,5 +33,5 @@ def test_a_broken_promise_names_the_input(monkeypatch: pytest.MonkeyPatch) -> No
             raise ValueError("0xff")
 
     monkeypatch.setattr(fuzzing, "load", lambda name: (target, [b"abc"]))
-    with pytest.raises(Failed, match="ValueError: 0xff for b['\"]"):
+    with pytest.raises(Failed, match=r"ValueError: 0xff for b['\"]"):
         run("any", 2_000)

@@ -21,10 +21,11 @@ SLOW_S = 2.0
 GROWS_BY_BYTES = 96 * 1024 * 1024
 WARM_UP = 500
 INTERESTING = [
-    b"\x00", b"\xff", b"\n", b"\r\n", b"\x0b", b"\x1c\r", b"\x01", b"\x02", b"\x03", b"\x04", b"\x05",
-    b"\x15",    b"<", b"&", b"]]>", b"|", b"^", b"~", b"\\", b"\"", b"{", b"[", b"-1", b"0", b"99999999999999999999",
-    "å".encode(), "ä".encode("latin-1"), b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"%s", b" " * 64, b"9" * 40,
-]  # fmt: skip
+    *(bytes([byte]) for byte in (0, 1, 2, 3, 4, 5, 10, 21, 255)),
+    *(b"\r\n", b"\x0b", b"\x1c\r", b"<", b"&", b"]]>", b"|", b"^", b"~", b"\\", b'"', b"{", b"[", b"%s"),
+    *(b"-1", b"0", b"9" * 20, b"9" * 40, b" " * 64),
+    *("å".encode(), "ä".encode("latin-1"), b"\xed\xa0\x80", b"\xf4\x90\x80\x80"),
+]
 
 
 class Failed(Exception):
