@@ -24,6 +24,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from alarmhub.inbound.callback import CallbackLink
+from alarmhub.inbound.modbus_settings import ModbusLink
 from alarmhub.inbound.settings import (
     LONGEST_FAULT_VALUE_CHARS,
     Name,
@@ -182,6 +183,7 @@ class Settings(Struct, frozen=True):
     log: LogSettings = LogSettings()
     espa: tuple[EspaLink, ...] = ()
     callback: tuple[CallbackLink, ...] = ()
+    modbus: tuple[ModbusLink, ...] = ()
 
     def by_protocol(self) -> dict[str, tuple[Any, ...]]:
         """The links of every protocol, in the order of `LINKS`."""
@@ -264,6 +266,7 @@ _SECTIONS: Final[dict[str, type[Struct]]] = {
 LINKS: Final[dict[str, type[Struct]]] = {
     "espa": EspaLink,
     "callback": CallbackLink,
+    "modbus": ModbusLink,
 }
 """Arrays of tables: one entry a link to a source, by protocol. Each is a field of `Settings` too."""
 

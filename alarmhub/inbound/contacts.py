@@ -1,0 +1,114 @@
+"""What contacts have to say, told to the hub in order and until it is stored.
+
+Nobody repeats a contact: a press that was seen and not stored would be lost, so it waits here. What waits is
+bounded: a point that comes and goes while nothing can be stored says so in at most three signals for each of
+its words. It refuses to read contacts and to judge them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from alarmhub.core.events import Signal, SignalEvent
+from alarmhub.inbound.feed import Feed
+from alarmhub.inbound.mapping import Words
+from alarmhub.inbound.presses import Answer
+from alarmhub.tasks import spawn
+from protocols.contacts import Point, Say, collapse
+
+TELL_AT_ONCE: Final = 64
+TELL_AGAIN_S: Final = 1.0
+DRAIN_WITHIN_S: Final = 3.0
+WAITING_PER_POINT: Final = 8
+"""So many signals for each point on average, then what waits is shortened."""
+
+
+class Telling:
+    """What one module's points have to say. Make it inside a running event loop, `start` it, `close` it."""
+
+    def __init__(self, module: str, points: Sequence[Point], feed: Feed) -> None:
+        self._module, self._feed = module, feed
+        self._points = {point.name: point for point in points}
+        self._waiting: list[Say] = []
+        self._something = asyncio.Event()
+        self._nothing = asyncio.Event()
+        self._nothing.set()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to tell."""
+        self._task = spawn(self._live(), f"contacts {self._module}", self._feed.crew, ends=True)
+
+    async def close(self) -> None:
+        """Tell what waits, while the hub takes it, at most `DRAIN_WITHIN_S`."""
+        try:
+            async with asyncio.timeout(DRAIN_WITHIN_S):
+                await self._nothing.wait()
+        except TimeoutError:
+            self._feed.refused("not_stored", f"{len(self._waiting)} changes of contacts", fault=False)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def tell(self, said: Sequence[Say]) -> None:
+        """Tell these, after what waits already. Never waits."""
+        if not said:
+            return
+        self._waiting.extend(said)
+        if len(self._waiting) > WAITING_PER_POINT * len(self._points) + TELL_AT_ONCE:
+            self._waiting = collapse(self._waiting)
+        self._nothing.clear()
+        self._something.set()
+
+    @property
+    def waiting(self) -> int:
+        """How many signals wait to be stored."""
+        return len(self._waiting)
+
+    async def _live(self) -> None:
+        while True:
+            await self._something.wait()
+            self._something.clear()
+            while self._waiting:
+                await self._tell_some()
+            self._nothing.set()
+
+    async def _tell_some(self) -> None:
+        """Store what stands first; what could not be stored yet goes back to where it stood."""
+        some = _first_of_each(self._waiting)
+        del self._waiting[: len(some)]
+        signals = [self._signal(say) for say in some]
+        stored = await self._feed.store(*signals)
+        if stored.answer is not Answer.BUSY:
+            self._feed.answered(stored.answer.value)
+            return
+        left = [say for say, got in zip(some, stored.outcomes, strict=True) if got is None]
+        self._waiting[:0] = left
+        await asyncio.sleep(stored.retry_after_s or TELL_AGAIN_S)
+
+    def _signal(self, say: Say) -> Signal:
+        """In the words the site's rules see; one signal whatever a separator of lists would make of it."""
+        address = f"{self._module}/{say.point}"
+        label, cause = self._points[say.point].label, say.cause
+        text = say.word + (f": {label}" if label else "") + (f" ({cause})" if cause else "")
+        return self._feed.map(
+            Words(
+                address,
+                text,
+                event=SignalEvent(say.event),
+                key=f"{address}:{say.word}",
+                occurred_at=say.at,
+            )
+        )[0]
+
+
+def _first_of_each(waiting: Sequence[Say]) -> list[Say]:
+    """From the front, as long as no word of a point comes twice: signals of one store have no order."""
+    seen: set[tuple[str, str]] = set()
+    for index, say in enumerate(waiting[:TELL_AT_ONCE]):
+        if (say.point, say.word) in seen:
+            return list(waiting[:index])
+        seen.add((say.point, say.word))
+    return list(waiting[:TELL_AT_ONCE])
