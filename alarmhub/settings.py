@@ -24,6 +24,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from alarmhub.inbound.callback import CallbackLink
+from alarmhub.inbound.hl7_settings import Hl7Link
 from alarmhub.inbound.modbus_settings import ModbusLink
 from alarmhub.inbound.settings import (
     LONGEST_FAULT_VALUE_CHARS,
@@ -183,6 +184,7 @@ class Settings(Struct, frozen=True):
     log: LogSettings = LogSettings()
     espa: tuple[EspaLink, ...] = ()
     callback: tuple[CallbackLink, ...] = ()
+    hl7: tuple[Hl7Link, ...] = ()
     modbus: tuple[ModbusLink, ...] = ()
 
     def by_protocol(self) -> dict[str, tuple[Any, ...]]:
@@ -266,6 +268,7 @@ _SECTIONS: Final[dict[str, type[Struct]]] = {
 LINKS: Final[dict[str, type[Struct]]] = {
     "espa": EspaLink,
     "callback": CallbackLink,
+    "hl7": Hl7Link,
     "modbus": ModbusLink,
 }
 """Arrays of tables: one entry a link to a source, by protocol. Each is a field of `Settings` too."""

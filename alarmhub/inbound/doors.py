@@ -11,11 +11,13 @@ from typing import Any, Final
 from alarmhub.inbound.callback import CallbackAdapter
 from alarmhub.inbound.espa import EspaAdapter
 from alarmhub.inbound.feed import Adapter, Feed
+from alarmhub.inbound.hl7 import Hl7Adapter
 from alarmhub.inbound.modbus import ModbusAdapter
 
 OPENERS: Final[dict[str, Callable[[Any, Feed], Adapter]]] = {
     "espa": EspaAdapter,
     "callback": CallbackAdapter,
+    "hl7": Hl7Adapter,
     "modbus": ModbusAdapter,
 }
 """By the name of the link's table in the settings: its adapter, from the link's settings and its feed."""
