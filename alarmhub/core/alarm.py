@@ -59,6 +59,8 @@ class Told(Struct, frozen=True, gc=False, omit_defaults=True):
     one_way: bool = False
     reported: bool = False
     """The source was told that this person's phone rang. The last resort's repeats are no news."""
+    paged: str = ""
+    """The pager that was sent to, to take it back."""
 
     @property
     def rings(self) -> bool:

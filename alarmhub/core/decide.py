@@ -32,6 +32,7 @@ from alarmhub.core.events import (
     WorldChanged,
 )
 from alarmhub.core.kinds import ATTENDED_REVIEW_S
+from alarmhub.core.paging import take_back_pages
 from alarmhub.core.presence import on_acknowledged_at_source, on_presence
 from alarmhub.core.reporting import report_of, report_rang
 from alarmhub.core.signalling import on_opened, on_repeated, on_updated, open_new
@@ -142,6 +143,7 @@ def _finish(before: Alarm, draft: Draft, *, new: bool = False) -> Decision:
     if alarm.open and alarm.due is None:
         # Whatever the path: an open alarm always has a clock running.
         alarm = _safety_net(draft)
+    take_back_pages(before, draft)
     if not new and (alarm is before or alarm == before):
         return Decision(before, tuple(draft.effects), tuple(draft.reasons), draft.verdict)
     rev = before.rev + 1 if new or _view(alarm) != _view(before) else before.rev

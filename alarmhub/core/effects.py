@@ -56,11 +56,20 @@ class Push(Struct, frozen=True, gc=False, tag="push"):
 
 
 class Page(Struct, frozen=True, gc=False, tag="page"):
-    """Send to a one-way pager."""
+    """Send to a one-way pager; `ends`: take back what was sent, it is over for this person.
+
+    `label`, `place`, `unit`: what and where in the site's own words, "" when not known; never a patient.
+    """
 
     staff: str
     pager: str
     alarm: str
+    label: str = ""
+    place: str = ""
+    unit: str = ""
+    priority: str = "low"
+    drill: bool = False
+    ends: bool = False
 
 
 class Raise(Struct, frozen=True, gc=False, tag="raise"):

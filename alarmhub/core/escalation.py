@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from alarmhub.core.alarm import Alarm, Flag, Phase, Told, lost_due
 from alarmhub.core.draft import Draft, change, flag, say, unflag
-from alarmhub.core.effects import Page, Push, ReportStatus
+from alarmhub.core.effects import Push, ReportStatus
 from alarmhub.core.kinds import RULES, Kind
+from alarmhub.core.paging import page
 from alarmhub.core.policies import choose, pinned
 from alarmhub.core.reach import Reach
 from alarmhub.core.reporting import return_once
@@ -252,9 +253,7 @@ def wake(draft: Draft, staff: Collection[str]) -> None:
         if reach is Reach.PUSHABLE:
             draft.effects.append(Push(told.staff, alarm.id, alarm.rev + 1, str(alarm.priority)))
         elif reach is Reach.ONE_WAY:
-            person = draft.world.site.staff.get(told.staff)
-            if person is not None and person.pager is not None:
-                draft.effects.append(Page(told.staff, person.pager, alarm.id))
+            page(draft, told)
 
 
 def _deputies_at_once(draft: Draft) -> None:

@@ -48,6 +48,10 @@ REASONS: Final[dict[str, Both]] = {
         "The phone of {staff:staff} has rung twice untouched: the next step rings at the same time.",
     ),
     # turns
+    "paged_instead": (
+        "Telefonen hos {staff:staff} är borta: personsökaren i stället.",
+        "The phone of {staff:staff} is gone: the pager instead.",
+    ),
     "turn_started": (
         "Ringer[ {told:told}].[ Inte: {left_out:left_out}.][ Går inte att nå: {unreachable:staff}.]"
         "[ Går vidare {next_step_at:time}.]",

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from alarmhub.core.alarm import Flag, Phase, Told, concerned, lost_due
+from alarmhub.core.alarm import Flag, Phase, Told, concerned, lost_due, told_of
 from alarmhub.core.deadlines import give_back
 from alarmhub.core.draft import Draft, change, say
 from alarmhub.core.escalation import S, pass_if_hopeless, pass_on, reach_of, targets_now, wake
 from alarmhub.core.events import WorldChanged
 from alarmhub.core.kinds import RULES
+from alarmhub.core.paging import page
 from alarmhub.core.reach import Reach
 from alarmhub.core.routing import resolve
 
@@ -26,6 +27,7 @@ def on_world_changed(draft: Draft, event: WorldChanged) -> None:
     match event.cause:
         case "reach":
             _contact(draft, event)
+            _page_instead(draft, event.staff)
         case "roster" | "site":
             _off_duty_acceptors(draft)
             if draft.alarm.phase in _RINGING:
@@ -53,6 +55,20 @@ def _contact(draft: Draft, event: WorldChanged) -> None:
         return
     change(draft, acceptances=tuple(acceptances), lost_at=lost_due(tuple(acceptances)))
     say(draft, "acceptor_contact", staff=event.staff, lost_at=lost_at)
+
+
+def _page_instead(draft: Draft, staff: str | None) -> None:
+    """A phone that was to ring is gone, its owner's pager is left: she is waited for, so she is paged."""
+    told = None if staff is None else told_of(draft.alarm, staff)
+    if (
+        told is not None
+        and draft.alarm.phase in _RINGING
+        and told.turn == draft.alarm.turn
+        and not (told.answer or told.rang_at or told.paged)
+        and reach_of(draft, told.staff) is Reach.ONE_WAY
+    ):
+        say(draft, "paged_instead", staff=[told.staff])
+        page(draft, told)
 
 
 def _off_duty_acceptors(draft: Draft) -> None:

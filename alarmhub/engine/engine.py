@@ -361,7 +361,7 @@ class Engine:
         if not alarms:
             return
         lost_at = None if after is Reach.LIVE else at
-        gone = after is Reach.NONE
+        gone = after in (Reach.NONE, Reach.ONE_WAY)
         for alarm in alarms:
             if gone or any(a.staff == staff and a.arrived_at is None for a in alarm.acceptances):
                 event = WorldChanged("reach", staff, lost_at)
