@@ -273,6 +273,7 @@ class App:
             ),
             ready=self._ready,
             on_refused=lambda reason: self.metrics.refusals.labels("api", reason).inc(),
+            lines=lambda: self.lines.status(),
         )  # fmt: skip
         self.engine.on_tokens.append(self.api.tokens_changed)
         await self.api.start()

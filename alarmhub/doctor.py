@@ -10,11 +10,13 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 import aiohttp
+import msgspec
 from msgspec import Struct
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -61,13 +63,37 @@ class Stored(Struct, frozen=True):
     clock_gap_ms: int
 
 
+class Way(Struct, frozen=True):
+    """What the hub says of one source's way in (`GET /api/v1/sources`)."""
+
+    source: str
+    up: bool = True
+    connected: int = 0
+    peer: str = ""
+    last_signal_at: datetime | None = None
+    last_answer: str = ""
+    refused: int = 0
+    last_refusal: str = ""
+    last_refusal_at: datetime | None = None
+
+
+class Ways(Struct, frozen=True):
+    """All of them."""
+
+    sources: tuple[Way, ...] = ()
+
+
 class Hub(Struct, frozen=True):
-    """What the hub answered. `ready`: "" or why not; `figures`: its metrics by (name, label value)."""
+    """What the hub answered. `ready`: "" or why not; `figures`: its metrics by (name, label value).
+
+    `ways`: each source's way in, by source.
+    """
 
     url: str
     answers: bool
     ready: str = ""
     figures: Mapping[tuple[str, str], float] = {}
+    ways: Mapping[str, Way] = {}
 
 
 def ok(what: str, text: str) -> Finding:
@@ -179,17 +205,18 @@ def _gaps(loaded: Site, roster: Roster, now: int) -> Iterator[Finding]:
 
 
 def sources(loaded: Site, stored: Stored, seen: Hub, lines: set[str], now: int) -> Iterator[Finding]:
-    """Each source: can it speak, and did it lately? `lines`: sources with an `[[espa]]` link."""
+    """Each source: can it speak, and did it lately? `lines`: sources with a link in the settings."""
     for source in loaded.sources.values():
         what = f"source {source.id}"
         newest = stored.state.newest.get(source.id)
         last = "no alarm lately" if newest is None else f"last alarm {ago((now - newest) // 1000)}"
-        if source.protocol == "espa":
-            yield _line(what, source.id, last, seen, source.id in lines)
+        way = seen.ways.get(source.id)
+        if source.id in lines or source.protocol != "http":
+            yield _line(what, way, last, source.protocol, source.id in lines, now)
         elif not stored.state.secrets.get(("source", source.id)):
             yield warn(what, f"has no secret: alarmhub token source {source.id}; {last}")
         else:
-            yield ok(what, f"may post; {last}")
+            yield ok(what, f"may post; {last}{_said(way, now)}")
     refused = {
         label: n for (name, label), n in seen.figures.items() if name == "alarmhub_refusals_total" and n
     }
@@ -200,12 +227,33 @@ def sources(loaded: Site, stored: Stored, seen: Hub, lines: set[str], now: int) 
         yield ok("refused", "nothing since the hub's start")
 
 
-def _line(what: str, id: str, last: str, seen: Hub, has_link: bool) -> Finding:
-    up = seen.figures.get(("alarmhub_source_up", id))
-    if up is None:
-        why = "the hub says nothing of its link" if has_link else "no [[espa]] link listens for it"
+def _line(what: str, way: Way | None, last: str, protocol: str, has_link: bool, now: int) -> Finding:
+    if way is None:
+        why = "the hub says nothing of its link" if has_link else f"no [[{protocol}]] link is set for it"
         return warn(what, f"{why}; {last}")
-    return ok(what, f"link up; {last}") if up else fail(what, f"link down; {last}")
+    connections = f"{way.connected} connected" + (f" ({way.peer})" if way.connected and way.peer else "")
+    words = f"{connections}; {last}{_said(way, now)}"
+    return ok(what, f"link up, {words}") if way.up else fail(what, f"link down, {words}")
+
+
+def _said(way: Way | None, now: int) -> str:
+    """What a source said and was told since the hub's start."""
+    if way is None:
+        return ""
+    words = ""
+    if way.last_signal_at is not None:
+        words += f"; last signal {_since(way.last_signal_at, now)}"
+    if way.last_answer:
+        words += f"; last answer {way.last_answer}"
+    if way.refused:
+        words += f"; {way.refused} refused, the last"
+        words += "" if way.last_refusal_at is None else f" {_since(way.last_refusal_at, now)}"
+        words += f": {way.last_refusal}"
+    return words
+
+
+def _since(moment: datetime, now: int) -> str:
+    return ago(max(0, now // 1000 - round(moment.timestamp())))
 
 
 def phones(loaded: Site, roster: Roster, stored: Stored, seen: Hub) -> Iterator[Finding]:
@@ -267,9 +315,13 @@ async def examined(settings: Settings) -> list[Finding]:
     roster = None if loaded is None else roster_at(loaded, now, {})
     found += site(loaded, roster, now)
     if loaded is not None and roster is not None:
-        found += sources(loaded, stored, seen, {link.source for link in settings.espa}, now)
+        found += sources(loaded, stored, seen, _linked(settings), now)
         found += phones(loaded, roster, stored, seen)
     return found
+
+
+def _linked(settings: Settings) -> set[str]:
+    return {link.source for links in settings.by_protocol().values() for link in links}
 
 
 def _existing(folder: Path) -> Path:
@@ -289,7 +341,7 @@ def _secret(folder: Path) -> Finding:
 
 
 async def look_at_hub(url: str) -> Hub:
-    """Ask the hub whether it is ready, and for its figures (both open to this machine)."""
+    """Ask the hub whether it is ready, for its figures and its sources (all open to this machine)."""
     within = aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)
     try:
         async with aiohttp.ClientSession(timeout=within) as http:
@@ -298,9 +350,15 @@ async def look_at_hub(url: str) -> Hub:
                 why = "" if answer.status == 200 else str(said.get("detail", answer.status))
             async with http.get(f"{url}/metrics") as answer:
                 figures = figures_in(await answer.text()) if answer.status == 200 else {}
+            async with http.get(f"{url}/api/v1/sources") as answer:
+                ways = _ways(await answer.read()) if answer.status == 200 else {}
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError, AttributeError):
         return Hub(url, False)
-    return Hub(url, True, why, figures)
+    return Hub(url, True, why, figures, ways)
+
+
+def _ways(body: bytes) -> dict[str, Way]:
+    return {way.source: way for way in msgspec.json.decode(body, type=Ways).sources}
 
 
 def figures_in(text: str) -> dict[tuple[str, str], float]:

@@ -256,6 +256,22 @@ class Change(Struct, frozen=True, gc=False):
     after: Alarm
 
 
+class SourceStatus(Struct):
+    """What is known of a source's way in since the hub's start; instants in epoch ms, 0 = never."""
+
+    source: str
+    protocol: str
+    connected: int = 0  # connections open now
+    peer: str = ""
+    up: bool = True
+    last_signal_at: int = 0
+    last_answer: str = ""  # in the protocol's own words
+    last_answer_at: int = 0
+    refused: int = 0
+    last_refusal: str = ""
+    last_refusal_at: int = 0
+
+
 class Phones(Protocol):
     """The gateway as the engine sees it. Calls never block and never raise."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from alarmhub.core.roster import roster_at
 from alarmhub.core.site import Sample
 from alarmhub.demo.ground import demo_site
 from alarmhub.demo.story import instant
-from alarmhub.doctor import Finding, Hub, Level, Stored
+from alarmhub.doctor import Finding, Hub, Level, Stored, Way
 from alarmhub.metrics import Metrics
 from alarmhub.secret import Secret
 from alarmhub.settings import DatabaseSettings, Settings
@@ -115,22 +116,43 @@ def test_gaps_of_the_roster_are_warned_of() -> None:
     assert line(found, "last resort") == Finding(Level.FAIL, "last resort", "none for 201")
 
 
+def ago_s(seconds: float) -> datetime:
+    """So long before now."""
+    return datetime.fromtimestamp(TUESDAY / 1000 - seconds, UTC)
+
+
 def test_sources_by_link_secret_and_last_alarm() -> None:
     """A line that is up, one that is down, one that nobody listens for; an HTTP source without a secret."""
     stored = Stored(replace(CONDITION, newest={"plant-201": TUESDAY - 180_000}), 0)
-    seen = replace(GOOD, figures={("alarmhub_source_up", "plant-201"): 1.0})
+    plant = Way(
+        "plant-201", True, 1, "10.0.0.7:1024", ago_s(200), "ACK", 2, "wrong block check", ago_s(7_200)
+    )
+    seen = replace(GOOD, ways={"plant-201": plant})
 
     found = list(doctor.sources(SITE, stored, seen, {"plant-201"}, TUESDAY))
 
     assert line(found, "source plant-201") == Finding(
-        Level.OK, "source plant-201", "link up; last alarm 3 min ago"
+        Level.OK,
+        "source plant-201",
+        "link up, 1 connected (10.0.0.7:1024); last alarm 3 min ago; last signal 3 min ago; last answer ACK; "
+        "2 refused, the last 2 h ago: wrong block check",
     )
-    assert line(found, "source plant-301").level is Level.WARN
+    assert line(found, "source plant-301").text == "no [[espa]] link is set for it; no alarm lately"
     assert line(found, "source http-plant").text.startswith("has no secret")
-    down = replace(seen, figures={("alarmhub_source_up", "plant-201"): 0.0})
-    assert line(doctor.sources(SITE, stored, down, set(), TUESDAY), "source plant-201").level is Level.FAIL
+    down = replace(seen, ways={"plant-201": Way("plant-201", False)})
+    fallen = line(doctor.sources(SITE, stored, down, {"plant-201"}, TUESDAY), "source plant-201")
+    assert fallen == Finding(Level.FAIL, "source plant-201", "link down, 0 connected; last alarm 3 min ago")
     held = Stored(replace(CONDITION, secrets={("source", "http-plant"): 1}), 0)
-    assert line(doctor.sources(SITE, held, seen, set(), TUESDAY), "source http-plant").level is Level.OK
+    way = Way("http-plant", last_signal_at=ago_s(5), last_answer="201")
+    posts = line(
+        doctor.sources(SITE, held, replace(seen, ways={"http-plant": way}), set(), TUESDAY),
+        "source http-plant",
+    )
+    assert posts == Finding(
+        Level.OK,
+        "source http-plant",
+        "may post; no alarm lately; last signal 5 s ago; last answer 201",
+    )
 
 
 def test_what_was_turned_away_is_counted() -> None:

@@ -24,7 +24,7 @@ from alarmhub.inbound.presses import Answer
 from alarmhub.inbound.supervision import FaultTally, LinkState, LinkWatch
 from alarmhub.logs import Line
 from alarmhub.metrics import Metrics
-from alarmhub.ports import Desk, Intake, NotStored, Refused, SignalOutcome
+from alarmhub.ports import Desk, Intake, NotStored, Refused, SignalOutcome, SourceStatus
 from alarmhub.tasks import Crew, spawn
 
 LONGEST_CAUSE_CHARS: Final = 200
@@ -74,22 +74,6 @@ class Stored(Struct, frozen=True):
     outcomes: tuple[SignalOutcome | None, ...] = ()
     why: str = ""
     retry_after_s: int = 0
-
-
-class SourceStatus(Struct):
-    """What is known of a source's link; instants in epoch ms, 0 = never since the start."""
-
-    source: str
-    protocol: str
-    connected: int = 0  # connections open now
-    peer: str = ""
-    up: bool = True
-    last_signal_at: int = 0
-    last_answer: str = ""
-    last_answer_at: int = 0
-    refused: int = 0
-    last_refusal: str = ""
-    last_refusal_at: int = 0
 
 
 class Feed:

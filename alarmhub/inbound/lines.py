@@ -15,9 +15,9 @@ import msgspec
 from alarmhub.clock import Clock
 from alarmhub.core.effects import Report
 from alarmhub.inbound.doors import OPENERS
-from alarmhub.inbound.feed import Adapter, Feed, Hub, SourceStatus
+from alarmhub.inbound.feed import Adapter, Feed, Hub
 from alarmhub.metrics import Metrics
-from alarmhub.ports import DeliveryFailed, OutboxRow
+from alarmhub.ports import DeliveryFailed, OutboxRow, SourceStatus
 from alarmhub.tasks import Crew
 
 _report = msgspec.json.Decoder(Report)

@@ -8,7 +8,7 @@ try again.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -21,13 +21,23 @@ from alarmhub.core.kinds import PRIORITY_RANK, RULES, Priority
 from alarmhub.core.wording import error_label
 from alarmhub.logs import Line
 from alarmhub.metrics import CONTENT_TYPE as METRICS_CONTENT_TYPE
-from alarmhub.ports import Desk, Intake, NotStored, Refused, Store, StoreUnavailable, Token
+from alarmhub.ports import (
+    Desk,
+    Intake,
+    NotStored,
+    Refused,
+    SourceStatus,
+    Store,
+    StoreUnavailable,
+    Token,
+)
 from alarmhub.web import openapi, reading, wire
 from alarmhub.web.auth import Gate, forbidden, permit
+from alarmhub.web.posting import Posting
 from alarmhub.web.problems import Failed, invalid, later
 from alarmhub.web.routes import PHONE, SOURCE, Route, allowed_methods, at
 from alarmhub.web.server import HttpServer, WebSettings, fault, read_body, refusal, reply
-from alarmhub.web.views import language_of
+from alarmhub.web.views import language_of, source_shown
 
 HOSTS_REMEMBERED: Final = 64
 RETRY_AFTER_S: Final = 2
@@ -51,8 +61,8 @@ class Api:
     """The hub's HTTP server.
 
     `metrics_render` gives the text of /metrics. `ready` gives "" while this hub is the active one, else why
-    not, in plain words. `on_refused` hears the name of every refusal (a closed list). Make it inside a
-    running event loop; `start`, then `stop`.
+    not, in plain words. `on_refused` hears the name of every refusal (a closed list). `lines`: what is known
+    of the sources with a line of their own. Make it inside a running event loop; `start`, then `stop`.
     """
 
     def __init__(
@@ -65,7 +75,9 @@ class Api:
         settings: WebSettings,
         ready: Callable[[], str],
         on_refused: Callable[[str], None] | None = None,
+        lines: Callable[[], Sequence[SourceStatus]] = lambda: (),
     ) -> None:
+        self._lines, self._posting = lines, Posting()
         self._intake = intake
         self._desk = desk
         self._store = store
@@ -83,6 +95,7 @@ class Api:
             "listAlarms": self._list_alarms,
             "getAlarm": self._get_alarm,
             "postAnswer": self._post_answer,
+            "listSources": self._list_sources,
             "getOpenapi": self._get_openapi,
             "getHealth": self._get_health,
             "getReady": self._get_ready,
@@ -173,10 +186,26 @@ class Api:
     # Operations, in the order of `routes`
 
     async def _post_signal(
-        self, request: web.BaseRequest, token: Token | None, _alarm: str
+        self, request: web.BaseRequest, token: Token | None, alarm: str
     ) -> web.StreamResponse:
+        caller = _known(token)
+        try:
+            response = await self._take_signal(request, caller, alarm)
+        except Failed as error:
+            if caller.kind == SOURCE:
+                self._posting.refused(caller.subject, error.status, error.problem.detail, self._desk.now())
+            raise
+        except NotStored as error:
+            if caller.kind == SOURCE:
+                self._posting.refused(caller.subject, 503, error.why, self._desk.now())
+            raise
+        if caller.kind == SOURCE:
+            self._posting.answered(caller.subject, response.status, self._desk.now())
+        return response
+
+    async def _take_signal(self, request: web.BaseRequest, token: Token, _alarm: str) -> web.StreamResponse:
         taken = wire.read_signal(await read_body(request, self._settings))
-        signal = wire.signal_of(taken, self._source_of(_known(token), taken.source))
+        signal = wire.signal_of(taken, self._source_of(token, taken.source))
         try:
             outcome = await self._intake.signal(signal)
         except Refused:
@@ -284,6 +313,13 @@ class Api:
         if named not in self._desk.world().site.staff:
             raise invalid("staff", "the id of a person of the site")
         return named
+
+    async def _list_sources(
+        self, _request: web.BaseRequest, _token: Token | None, _alarm: str
+    ) -> web.StreamResponse:
+        site = self._desk.world().site
+        every = sorted([*self._lines(), *self._posting.all()], key=lambda status: status.source)
+        return reply(_encode(wire.SourcePage(sources=tuple(source_shown(one, site) for one in every))))
 
     async def _get_openapi(
         self, _request: web.BaseRequest, _token: Token | None, _alarm: str

@@ -107,6 +107,7 @@ _OPERATIONS: Final[dict[str, _Operation]] = {
     "postAnswer": _Operation(
         {200: (wire.AnswerOut,)}, (*_BODY, 404, 409, 422, 503), wire.AnswerIn, parameters=(_ALARM_ID,)
     ),
+    "listSources": _Operation({200: (wire.SourcePage,)}, (503,)),
     "getOpenapi": _Operation({200: (dict[str, Any],)}),
     "getHealth": _Operation({200: (wire.Health,)}),
     "getReady": _Operation({200: (wire.Health,)}, (503,)),

@@ -42,6 +42,7 @@ class Route(Struct, frozen=True, kw_only=True):
 
 
 SIGNALS: Final = "/api/v1/signals"
+SOURCES: Final = "/api/v1/sources"
 ALARMS: Final = "/api/v1/alarms"
 
 ROUTES: Final = (
@@ -61,6 +62,10 @@ ROUTES: Final = (
         method="POST", path=ALARMS + "/{id}/answers", name="postAnswer", kinds=(PHONE, API),
         scope=ALARMS_ANSWER,
         summary="Answer an alarm. Answered after it is stored.",
+    ),
+    Route(
+        method="GET", path=SOURCES, name="listSources", kinds=(API,), scope=METRICS_READ, local_too=True,
+        summary="Each source's way in: whether it is up, its last signal, answer and refusal.",
     ),
     Route(method="GET", path="/api/v1/openapi.json", name="getOpenapi", summary="This document."),
     Route(method="GET", path="/healthz", name="getHealth", summary="The process is alive."),

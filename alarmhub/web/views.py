@@ -14,8 +14,8 @@ from alarmhub.core.alarm import Alarm, Phase
 from alarmhub.core.reasons import Reason
 from alarmhub.core.site import Site
 from alarmhub.core.wording import plain, type_label
-from alarmhub.ports import TimelineEntry
-from alarmhub.web.wire import AcceptedBy, AlarmOut, ReasonOut, TimelineOut, moment
+from alarmhub.ports import SourceStatus, TimelineEntry
+from alarmhub.web.wire import AcceptedBy, AlarmOut, ReasonOut, SourceOut, TimelineOut, moment
 
 LANGUAGES: Final = ("sv", "en")
 
@@ -27,6 +27,25 @@ def language_of(accept: str, site: Site) -> str:
         if tag in LANGUAGES:
             return tag
     return site.language
+
+
+def source_shown(status: SourceStatus, site: Site) -> SourceOut:
+    """One source's way in for a caller."""
+    known = site.sources.get(status.source)
+    return SourceOut(
+        source=status.source,
+        name=status.source if known is None else known.name,
+        protocol=status.protocol,
+        up=status.up,
+        connected=status.connected,
+        peer=status.peer,
+        last_signal_at=moment(status.last_signal_at) if status.last_signal_at else None,
+        last_answer=status.last_answer,
+        last_answer_at=moment(status.last_answer_at) if status.last_answer_at else None,
+        refused=status.refused,
+        last_refusal=status.last_refusal,
+        last_refusal_at=moment(status.last_refusal_at) if status.last_refusal_at else None,
+    )
 
 
 def shown(alarm: Alarm, site: Site, language: str) -> AlarmOut:

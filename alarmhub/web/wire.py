@@ -211,6 +211,29 @@ class AlarmOut(Struct, frozen=True, kw_only=True):
     callback: str | None = None
 
 
+class SourceOut(Struct, frozen=True, kw_only=True):
+    """One source's way in, since the hub's start. An instant is null when there was none."""
+
+    source: str
+    name: str
+    protocol: str
+    up: bool
+    connected: int
+    peer: str
+    last_signal_at: datetime | None
+    last_answer: str
+    last_answer_at: datetime | None
+    refused: int
+    last_refusal: str
+    last_refusal_at: datetime | None
+
+
+class SourcePage(Struct, frozen=True, kw_only=True):
+    """All sources that were heard of, or whose line is open."""
+
+    sources: tuple[SourceOut, ...]
+
+
 class ReasonOut(Struct, frozen=True, kw_only=True):
     """Why something happened: the name, the facts used, and plain words."""
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import aiohttp
 
-from alarmhub.ports import Store
+from alarmhub.ports import SourceStatus, Store
 from alarmhub.web.api import Api
 from alarmhub.web.server import WebSettings
 from tests.support.intake import Intake, Shelf
@@ -68,6 +68,7 @@ class Hub:
         self.shelf = Shelf(self.intake)
         self.not_ready = ""
         self.refusals: list[str] = []
+        self.lines: list[SourceStatus] = []
         self.settings = WebSettings(port=0, **settings)
         self.shelf.admit(PLANT, "source", "plant")
         self.shelf.admit(OTHER, "source", "other")
@@ -81,6 +82,7 @@ class Hub:
             settings=self.settings,
             ready=lambda: self.not_ready,
             on_refused=self.refusals.append,
+            lines=lambda: self.lines,
         )
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from alarmhub.ports import AnswerOutcome, NotStored, Refused
+from alarmhub.ports import AnswerOutcome, NotStored, Refused, SourceStatus
 from tests.support.intake import BED
 from tests.support.web import ANNA, BO, OTHER, Answer, running
 
@@ -385,3 +385,26 @@ async def test_while_the_database_is_away_reads_are_503() -> None:
             answer = await call("GET", path)
             is_problem(answer, 503)
             assert "Retry-After" in answer.headers
+
+
+async def test_what_is_known_of_each_source() -> None:
+    """Its last signal, answer and refusal, those with a line of their own too; for the doctor."""
+    async with running() as (hub, call):
+        await call.post(ref="1", event="start", place=BED, kind="patient_call")
+        await call.post(ref="1", event="begin")
+        hub.intake.refuse = NotStored("database away")
+        await call.post(secret=OTHER, ref="1", event="start", place=BED, kind="patient_call")
+        hub.lines.append(SourceStatus("zigbee", "mqtt", connected=1, peer="broker:1883"))
+
+        token = hub.shelf.admit("doc", "api", "doctor", "metrics:read")
+        listed = (await call("GET", "/api/v1/sources", secret=token)).body["sources"]
+
+        other, plant, zigbee = listed
+        assert (other["last_answer"], other["last_refusal"], other["last_signal_at"]) == (
+            "503",
+            "database away",
+            None,
+        )
+        assert plant["last_signal_at"] is not None and plant["refused"] == 1
+        assert plant["last_refusal"].startswith("event: expected one of start")
+        assert (zigbee["protocol"], zigbee["connected"], zigbee["up"]) == ("mqtt", 1, True)
