@@ -13,7 +13,7 @@ from alarmhub.core.kinds import Kind, Priority
 from alarmhub.core.site import MappingRule
 from alarmhub.inbound.hl7_words import EVENTS
 from alarmhub.ports import DeliveryFailed, NotStored, Refused
-from load.hl7_monitor import Alert, Monitor, pcd04
+from load.hl7_monitor import GATEWAY, Alert, Monitor, pcd04, watchdog
 from protocols.hl7 import Message, read
 from protocols.mllp import framed
 from protocols.pcd04 import Phase
@@ -418,3 +418,92 @@ class TestStatusesBack:
             await it.adapter.report(it.told(ReportStatus.ENDED), "alarm-1")
             assert monitor.statuses == []
             assert [m.statuses[0].status for m in heard] == ["RECEIVED", "COMPLETED"]
+
+
+class TestWatchdog:
+    """Reporters that say they live."""
+
+    async def test_a_watchdog_message_is_acknowledged_and_rings_nobody(self) -> None:
+        """From then on the line is watched by it."""
+        async with hl7_rig(replace(LINE, link_down_s=0.05)) as it:
+            monitor = await it.monitor()
+            now = it.clock.now()
+            assert (await monitor.say(watchdog("W1", now), "W1")).code == "CA"
+            assert it.hub.taken == []
+            assert it.feed.up
+
+    async def test_a_reporter_that_stops_is_news_of_the_link(self) -> None:
+        """Three missing; the open connection is no life any more."""
+        async with hl7_rig(replace(LINE, watchdog_s=0.02, link_up_s=0.05)) as it:
+            await it.monitor()
+            await until(lambda: it.hub.links == [("plant", False)], "the news")
+            assert it.feed.status.connected == 1
+
+    async def test_one_that_shuts_down_on_purpose_is_no_lost_link(self) -> None:
+        """The last one is inactive: the duty engineer is told so once, and that it is back."""
+        async with hl7_rig(replace(LINE, watchdog_s=0.05)) as it:
+            monitor = await it.monitor()
+            now = it.clock.now()
+            await monitor.say(watchdog("W1", now), "W1")
+            await monitor.say(watchdog("W2", now, active=False), "W2")
+            monitor.close()
+            await until(lambda: not it.feed.status.connected, "the reporter to be gone")
+            assert it.feed._watch is None
+            (planned,) = it.hub.said
+            assert "planerat" in planned.text
+            back = await it.monitor()
+            await back.report(Alert("7"))
+            assert it.hub.said[-1].event is SignalEvent.END
+            assert it.feed._watch is not None
+            assert it.hub.links == []
+
+    async def test_one_of_several_that_stops_is_trouble_behind_the_link(self) -> None:
+        """The others still speak; when it is back, the trouble is over."""
+        async with hl7_rig() as it:
+            monitor = await it.monitor()
+            for sender in ("GW1^1^EUI-64", "GW2^2^EUI-64"):
+                message = watchdog("W", it.clock.now(), within_s=1).replace(GATEWAY.encode(), sender.encode())
+                await monitor.say(message, "W")
+            watched = it.adapter._watchdogs._watched
+            watched["GW2^2^EUI-64"].last += 60_000
+            watched["GW1^1^EUI-64"].last -= 60_000
+            it.adapter._look()
+            (trouble,) = it.hub.said
+            assert "GW1" in trouble.text
+            message = watchdog("W", it.clock.now()).replace(GATEWAY.encode(), b"GW1^1^EUI-64")
+            await monitor.say(message, "W")
+            assert it.hub.said[-1].event is SignalEvent.END
+
+
+class TestManyPeers:
+    """What is bounded."""
+
+    async def test_a_storm_of_connections_closes_the_least_useful(self) -> None:
+        """A reporter that speaks keeps its place."""
+        async with hl7_rig(replace(LINE, connections=3)) as it:
+            monitor = await it.monitor()
+            await monitor.report(Alert("7"))
+            idle = [await it.monitor() for _ in range(5)]
+            await until(lambda: sum(one.lost for one in idle) == 3, "the oldest idle ones to go")
+            assert (await monitor.report(Alert("8"))).code == "CA"
+
+    async def test_many_messages_at_once_are_all_answered_in_order(self) -> None:
+        """A reporter that does not wait for its answers is slowed, not dropped."""
+        async with hl7_rig() as it:
+            monitor = await it.monitor()
+            burst = b"".join(framed(pcd04(Alert(f"b{n}"), f"B{n}", 0)) for n in range(60))
+            monitor.write(burst)
+            assert (await monitor.say(pcd04(Alert("last"), "L", 0), "L")).code == "CA"
+            assert len(it.hub.taken) == 61
+            assert len(monitor.raw) == 61
+
+    async def test_what_was_read_is_stored_though_the_reporter_hung_up(self) -> None:
+        """A call is not lost because its gateway died with it on the wire."""
+        async with hl7_rig() as it:
+            monitor = await it.monitor()
+            it.hub.gate.clear()
+            monitor.write(framed(pcd04(Alert("7"), "X1", 0)))
+            await until(lambda: it.hub.begun, "the alert to reach the hub")
+            monitor.close()
+            it.hub.gate.set()
+            await until(lambda: it.hub.taken, "the alert to be stored")

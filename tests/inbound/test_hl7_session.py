@@ -1,0 +1,77 @@
+"""The connection the hub opens for statuses, while nobody answers at the other end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+from msgspec.structs import replace
+
+from alarmhub.core.effects import ReportStatus
+from alarmhub.core.events import SignalEvent
+from alarmhub.ports import DeliveryFailed
+from load.hl7_monitor import Alert, Monitor
+from tests.support.hl7_line import LINE, hl7_rig
+from tests.support.waiting import until
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+async def test_a_reporter_that_is_away_is_trouble_and_its_return_ends_it() -> None:
+    """The start does not fail; the alarm rings; a status waits in the outbox; said once, not each try."""
+    port = free_port()
+    line = replace(LINE, status_back=f"connect 127.0.0.1:{port}", link_down_s=0.02)
+    async with hl7_rig(line) as it:
+        monitor = await it.monitor()
+        assert (await monitor.report(Alert("7"))).code == "CA"
+        with pytest.raises(DeliveryFailed, match="no connection"):
+            await it.adapter.report(it.told(ReportStatus.QUEUED), "alarm-1")
+        await until(lambda: it.hub.said, "the trouble")
+        heard: list[Monitor] = []
+
+        def accept() -> Monitor:
+            heard.append(Monitor(lambda: 0))
+            return heard[-1]
+
+        server = await asyncio.get_running_loop().create_server(accept, "127.0.0.1", port)
+        async with server:
+            await until(lambda: len(it.hub.said) == 2, "the end of the trouble")
+            assert it.hub.said[-1].event is SignalEvent.END
+            await until(lambda: it.adapter._caller and it.adapter._caller.session, "the session")
+            await it.adapter.report(it.told(ReportStatus.QUEUED), "alarm-1")
+            assert [one.status for one in heard[0].statuses] == ["RECEIVED"]
+
+
+async def test_one_status_waits_for_the_acknowledgement_of_the_one_before() -> None:
+    """HL7 is synchronous on a connection."""
+    async with hl7_rig(replace(LINE, status_back="same")) as it:
+        monitor = await it.monitor()
+        monitor.answer_as = ""
+        await monitor.report(Alert("7"))
+        session = it.adapter._sessions[0]
+        both = [
+            asyncio.ensure_future(session.tell(b"MSH|^~\\&|||||||ORA^R41|%d" % n, str(n), 0.1))  # noqa: TID251
+            for n in (1, 2)
+        ]
+        await until(lambda: len(monitor.raw) == 2, "the first")
+        results = await asyncio.gather(*both, return_exceptions=True)
+        assert len(monitor.raw) == 2
+        assert all(isinstance(result, DeliveryFailed) for result in results)
+
+
+async def test_a_reporter_that_acknowledges_nothing_can_be_told_all_the_same() -> None:
+    """`status_acknowledged = false`: sent is told."""
+    async with hl7_rig(replace(LINE, status_back="same", status_acknowledged=False)) as it:
+        monitor = await it.monitor()
+        monitor.answer_as = ""
+        await monitor.report(Alert("7"))
+        for status in (ReportStatus.QUEUED, ReportStatus.ENDED):
+            await it.adapter.report(it.told(status), "alarm-1")
+        await until(lambda: len(monitor.statuses) == 2, "both")
