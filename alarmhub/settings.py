@@ -24,6 +24,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from alarmhub.inbound.callback import CallbackLink
+from alarmhub.inbound.espax_settings import EspaxLink
 from alarmhub.inbound.hl7_settings import Hl7Link
 from alarmhub.inbound.modbus_settings import ModbusLink
 from alarmhub.inbound.settings import (
@@ -183,6 +184,7 @@ class Settings(Struct, frozen=True):
     phones: PhoneSettings = PhoneSettings()
     log: LogSettings = LogSettings()
     espa: tuple[EspaLink, ...] = ()
+    espax: tuple[EspaxLink, ...] = ()
     callback: tuple[CallbackLink, ...] = ()
     hl7: tuple[Hl7Link, ...] = ()
     modbus: tuple[ModbusLink, ...] = ()
@@ -267,6 +269,7 @@ _SECTIONS: Final[dict[str, type[Struct]]] = {
 
 LINKS: Final[dict[str, type[Struct]]] = {
     "espa": EspaLink,
+    "espax": EspaxLink,
     "callback": CallbackLink,
     "hl7": Hl7Link,
     "modbus": ModbusLink,

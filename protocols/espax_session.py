@@ -78,13 +78,19 @@ class _Request(Struct, frozen=True):
 
 class PagingServer:
     """The server side of one connection. All `now` are integer ms. `stamp` writes such an instant as local
-    time, `YYYY-MM-DDThh:mm:ss`. `health` and `load` are what S-CONDITION is answered with."""
+    time, `YYYY-MM-DDThh:mm:ss`; `condition` says S-HEALTH and S-LOAD when the client asks."""
 
-    def __init__(self, server: Server, *, stamp: Callable[[int], str], now: int) -> None:
+    def __init__(
+        self,
+        server: Server,
+        *,
+        stamp: Callable[[int], str],
+        now: int,
+        condition: Callable[[], tuple[str, str]] = lambda: ("OK", "Normal"),
+    ) -> None:
         self.server = server
         self.session_id = ""
-        self.health, self.load = "OK", "Normal"
-        self._stamp = stamp
+        self._stamp, self._condition = stamp, condition
         self._state = State.CONNECTED
         self._due = now + server.login_within_ms
         self._reader = FrameReader()
@@ -343,9 +349,10 @@ class PagingServer:
             case "REQ.LOGIN":
                 fields |= {"LI-SERVER": self.server.name, "LI-SERVERSW": self.server.software}
             case "REQ.S-CONDITION":
-                fields |= {"S-HEALTH": self.health, "S-HOTSTBY": "false", "S-LOAD": self.load}
+                health, load = self._condition()
+                fields |= {"S-HEALTH": health, "S-HOTSTBY": "false", "S-LOAD": load}
             case "REQ.P-START":
-                fields |= {"CP-PR-REF": request.ref, "S-LOAD": self.load if code == 200 else None}
+                fields |= {"CP-PR-REF": request.ref, "S-LOAD": self._condition()[1] if code == 200 else None}
                 fields.setdefault("SP-PR-TAN", "0")
         element = request.element.replace("REQ.", "RSP.")
         document = build(

@@ -10,12 +10,14 @@ from typing import Any, Final
 
 from alarmhub.inbound.callback import CallbackAdapter
 from alarmhub.inbound.espa import EspaAdapter
+from alarmhub.inbound.espax import EspaxAdapter
 from alarmhub.inbound.feed import Adapter, Feed
 from alarmhub.inbound.hl7 import Hl7Adapter
 from alarmhub.inbound.modbus import ModbusAdapter
 
 OPENERS: Final[dict[str, Callable[[Any, Feed], Adapter]]] = {
     "espa": EspaAdapter,
+    "espax": EspaxAdapter,
     "callback": CallbackAdapter,
     "hl7": Hl7Adapter,
     "modbus": ModbusAdapter,

@@ -31,10 +31,12 @@ class Talk:
 
     def __init__(self, *, logged_in: bool = True) -> None:
         self.now = 0
+        self.condition = ("OK", "Normal")
         self.codec = PagingServer(
             Server("Alarmhub", "DAKS-Pro Alarmhub", 10_000, LIMIT_MS),
             stamp=lambda now: f"2026-09-14T09:00:{now // 1000 % 60:02d}",
             now=0,
+            condition=lambda: self.condition,
         )
         if logged_in:
             self.events(sample("01"))
@@ -293,7 +295,7 @@ def test_a_client_may_log_in_again() -> None:
 def test_the_condition_is_what_its_owner_says() -> None:
     """Health and load, in answers and unasked."""
     talk = Talk()
-    talk.codec.health, talk.codec.load = "Out of service", "Unknown"
+    talk.condition = ("Out of service", "Unknown")
     talk.events(sample("03"))
     (said,) = talk.said()
     assert (said.fields["S-HEALTH"], said.fields["S-LOAD"]) == ("Out of service", "Unknown")

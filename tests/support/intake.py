@@ -149,6 +149,8 @@ class Intake:
                 policy="p",
                 policy_version=1,
                 text=signal.text,
+                source_text=signal.source_text,
+                origin=signal.origin,
                 rev=1,
                 flags=() if place else (Flag.PLACE_UNKNOWN,),
                 told=(Told("anna", 1, NOW, "unit"),),
