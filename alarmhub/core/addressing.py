@@ -20,12 +20,14 @@ from alarmhub.core.events import (
     Ended,
     EndUnclear,
     Event,
+    Joined,
     PresenceChanged,
     Raised,
     Signal,
     SignalEvent,
     Updated,
 )
+from alarmhub.core.joining import partner
 from alarmhub.core.kinds import KIND_URGENCY, RULES, Kind
 from alarmhub.core.signalling import kind_of
 from alarmhub.core.world import World
@@ -35,7 +37,11 @@ class OpenAlarms(Protocol):
     """What addressing reads of the open alarms."""
 
     def by_key(self, source: str, key: str) -> Alarm | None:
-        """The open alarm of this source with this key."""
+        """The open alarm of which this source says this key."""
+        ...
+
+    def ended_elsewhere(self, source: str, key: str) -> str | None:
+        """The alarm a joined path called so, lately ended, with nothing open by that name since."""
         ...
 
     def in_room(self, room: str) -> Iterable[Alarm]:
@@ -124,6 +130,10 @@ def _begin(signal: Signal, open_alarms: OpenAlarms, world: World, new_id: str, n
     if alarm is None:
         kind = kind_of(signal, world)[0]
         around = open_alarms.around(signal.place, room_of(signal.place, world), kind, signal.source, now)
+        if signal.place in world.site.places and not _several_beds(signal.place, world):
+            joined = partner(keyed, around, open_alarms.in_room(signal.place), world, now)
+            if joined is not None:
+                return Addressed(joined.id, Joined(keyed))
         return Addressed(None, Raised(keyed, new_id, around))
     if signal.event is SignalEvent.UPDATE:
         return Addressed(alarm.id, Updated(keyed))
@@ -148,9 +158,12 @@ def _end(signal: Signal, open_alarms: OpenAlarms, world: World) -> tuple[Address
     exact = _exact(signal, open_alarms, world)
     if exact is not None:
         return (Addressed(exact.id, Ended("source", signal)),)
-    if signal.key or signal.place not in world.site.places:
-        return ()
-    fitting = _fitting(signal, open_alarms, world)
+    named = signal.key or signal.place not in world.site.places
+    fitting = [] if named else _fitting(signal, open_alarms, world)
+    if not fitting:
+        # Perhaps the other path's end came first: then it is known which is meant.
+        over = open_alarms.ended_elsewhere(signal.source, key_of(signal, world))
+        return () if over is None else (Addressed(over, Ended("source", signal)),)
     if len(fitting) == 1 and _may_close(signal, fitting[0], world):
         return (Addressed(fitting[0].id, Ended("source", signal)),)
     ids = tuple(a.id for a in fitting)
@@ -173,7 +186,7 @@ def _fitting(signal: Signal, open_alarms: OpenAlarms, world: World) -> list[Alar
     return [
         a
         for a in open_alarms.in_room(signal.place)
-        if a.source == signal.source and (kind is None or a.kind is kind)
+        if a.told_by(signal.source) and (kind is None or a.kind is kind)
     ]
 
 

@@ -80,6 +80,17 @@ class Acceptance(Struct, frozen=True, gc=False, omit_defaults=True):
     """Was on the roster when accepting: going off duty then gives the alarm back."""
 
 
+class Path(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Another way on which a source told of the same event, and what it calls the alarm (`core.joining`)."""
+
+    source: str
+    key: str
+    ref: str
+    at: int
+    source_text: str = ""
+    origin: str = ""
+
+
 class Alarm(Struct, frozen=True, gc=False, omit_defaults=True):
     """One condition. `version` rises with every decision, `rev` only when some phone's view changes."""
 
@@ -131,6 +142,8 @@ class Alarm(Struct, frozen=True, gc=False, omit_defaults=True):
     """Some device has rung; the source was told so once."""
     told_back: tuple[str, ...] = ()
     """What the source was told in this turn of responsibility (`core.reporting`): absent, unanswered."""
+    paths: tuple[Path, ...] = ()
+    """Beside the first one, which is `source` and `key`. At most one a source."""
     reach_at: int | None = None
     answer_at: int | None = None
     remind_at: int | None = None
@@ -166,6 +179,16 @@ class Alarm(Struct, frozen=True, gc=False, omit_defaults=True):
             if at is not None and (due is None or at < due):
                 due = at
         return due
+
+    @property
+    def keys(self) -> tuple[tuple[str, str], ...]:
+        """What each of its paths calls it: (source, key)."""
+        own = (self.source, self.key)
+        return (own, *((path.source, path.key) for path in self.paths)) if self.paths else (own,)
+
+    def told_by(self, source: str) -> bool:
+        """Whether this source told of it."""
+        return source == self.source or any(path.source == source for path in self.paths)
 
     @property
     def reminded(self) -> bool:

@@ -25,12 +25,15 @@ from alarmhub.core.events import (
     Ended,
     EndUnclear,
     Event,
+    Joined,
     PresenceChanged,
     Raised,
     Rang,
+    Signalled,
     Updated,
     WorldChanged,
 )
+from alarmhub.core.joining import on_joined
 from alarmhub.core.kinds import ATTENDED_REVIEW_S
 from alarmhub.core.paging import take_back_pages
 from alarmhub.core.presence import on_acknowledged_at_source, on_presence
@@ -75,8 +78,18 @@ def _fold(draft: Draft, event: Event) -> None:
         case DeadlinePassed():
             if event.turn == draft.alarm.turn:
                 on_deadline(draft, event.due)
+        case WorldChanged():
+            on_world_changed(draft, event)
+        case _:
+            _fold_signal(draft, event)
+
+
+def _fold_signal(draft: Draft, event: Signalled) -> None:
+    match event:
         case Raised():
             on_repeated(draft, event)
+        case Joined():
+            on_joined(draft, event)
         case Updated():
             on_updated(draft, event)
         case Ended():
@@ -87,8 +100,6 @@ def _fold(draft: Draft, event: Event) -> None:
             on_acknowledged_at_source(draft, event)
         case PresenceChanged():
             on_presence(draft, event)
-        case WorldChanged():
-            on_world_changed(draft, event)
         case _:
             assert_never(event)
 

@@ -81,6 +81,12 @@ class Raised(Struct, frozen=True, gc=False, tag="raised"):
     around: Around = Around()
 
 
+class Joined(Struct, frozen=True, gc=False, tag="joined"):
+    """A start that tells of what another path told of already (`core.joining`)."""
+
+    signal: Signal
+
+
 class Updated(Struct, frozen=True, gc=False, tag="updated"):
     """The source says something new about an open alarm."""
 
@@ -166,9 +172,7 @@ class DeadlinePassed(Struct, frozen=True, gc=False, tag="deadline_passed"):
     due: int
 
 
-# fmt: off
-Event: TypeAlias = (
-    Raised | Updated | Ended | EndUnclear | AcknowledgedAtSource | PresenceChanged | Rang | Answered
-    | WorldChanged | DeadlinePassed
-)
-# fmt: on
+Signalled: TypeAlias = Raised | Joined | Updated | Ended | EndUnclear | AcknowledgedAtSource | PresenceChanged
+"""What signals of sources mean for an alarm."""
+
+Event: TypeAlias = Signalled | Rang | Answered | WorldChanged | DeadlinePassed

@@ -1,4 +1,4 @@
-"""What the source of an alarm is told, and of whom (`core.site.Reports`).
+"""What the sources of an alarm are told, and of whom (`core.site.Reports`).
 
 `accepted` is said once the kind's accept rule is satisfied, for each who has accepted by then and each who
 does later: never for mere delivery, nor for a part of a team (ward.md, never possible 9).
@@ -16,22 +16,31 @@ This module refuses to decide when something is worth telling.
 
 from __future__ import annotations
 
-from alarmhub.core.alarm import Acceptance, Flag
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from alarmhub.core.alarm import Acceptance, Flag, Phase
 from alarmhub.core.draft import Draft, change, flag, say, unflag
 from alarmhub.core.effects import Report, ReportStatus
 from alarmhub.core.site import Reports
 
 
-def hears(draft: Draft) -> Reports:
-    """How much the alarm's source is told; nothing, when the site does not know it."""
-    source = draft.world.site.sources.get(draft.alarm.source)
-    return Reports.NONE if source is None else source.hears
+class _Ear(Struct, frozen=True):
+    """One path's source, how much it is told, and its own words for the alarm."""
+
+    source: str
+    hears: Reports
+    ref: str
+    key: str
+    source_text: str
+    origin: str
 
 
 def report(draft: Draft, status: ReportStatus) -> None:
-    """Tell the source what became of the alarm as a whole, if it takes reports."""
-    if hears(draft) is not Reports.NONE:
-        _tell(draft, status)
+    """Tell each source that takes reports what became of the alarm as a whole."""
+    for ear in _ears(draft):
+        _tell(draft, ear, status)
 
 
 def report_rang(draft: Draft, staff: str) -> None:
@@ -39,25 +48,52 @@ def report_rang(draft: Draft, staff: str) -> None:
     first = not draft.alarm.paged
     if first:
         change(draft, paged=True)
-    if hears(draft) is Reports.EACH:
-        _tell(draft, ReportStatus.PAGED, staff)
-    elif first:
-        report(draft, ReportStatus.PAGED)
+    for ear in _ears(draft):
+        if ear.hears is Reports.EACH:
+            _tell(draft, ear, ReportStatus.PAGED, staff)
+        elif first:
+            _tell(draft, ear, ReportStatus.PAGED)
 
 
 def report_of(draft: Draft, status: ReportStatus, staff: str) -> None:
     """Read or rejected: news of one person, for sources that hear of each."""
-    if hears(draft) is Reports.EACH:
-        _tell(draft, status, staff)
+    for ear in _ears(draft):
+        if ear.hears is Reports.EACH:
+            _tell(draft, ear, status, staff)
 
 
 def report_accepted(draft: Draft, taking: tuple[Acceptance, ...], *, first: bool) -> None:
     """It is taken by these. `first`: it was not before."""
-    if hears(draft) is Reports.EACH:
-        for acceptance in taking:
-            _tell(draft, ReportStatus.ACCEPTED, acceptance.staff, acceptance.role)
-    elif first:
-        report(draft, ReportStatus.ACCEPTED)
+    for ear in _ears(draft):
+        if ear.hears is Reports.EACH:
+            for acceptance in taking:
+                _tell(draft, ear, ReportStatus.ACCEPTED, acceptance.staff, acceptance.role)
+        elif first:
+            _tell(draft, ear, ReportStatus.ACCEPTED)
+
+
+def report_so_far(draft: Draft, source: str) -> None:
+    """A path was joined: its source hears what the others know."""
+    alarm = draft.alarm
+    for ear in _ears(draft):
+        if ear.source != source:
+            continue
+        each = ear.hears is Reports.EACH
+        _tell(draft, ear, ReportStatus.QUEUED)
+        if each:
+            for told in alarm.told:
+                if told.reported:
+                    _tell(draft, ear, ReportStatus.PAGED, told.staff)
+        elif alarm.paged:
+            _tell(draft, ear, ReportStatus.PAGED)
+        for word in alarm.told_back:
+            _tell(draft, ear, ReportStatus(word))
+        if alarm.phase in (Phase.ACCEPTED, Phase.ATTENDED):
+            takers = alarm.acceptances if each else ()
+            for acceptance in takers:
+                _tell(draft, ear, ReportStatus.ACCEPTED, acceptance.staff, acceptance.role)
+            if not takers:
+                _tell(draft, ear, ReportStatus.ACCEPTED)
 
 
 def return_once(draft: Draft, status: ReportStatus) -> bool:
@@ -80,18 +116,29 @@ def take_back(draft: Draft) -> None:
         say(draft, "responsibility_taken_back")
 
 
-def _tell(draft: Draft, status: ReportStatus, staff: str = "", role: str = "") -> None:
-    alarm, world = draft.alarm, draft.world
+def _ears(draft: Draft) -> Iterator[_Ear]:
+    """The sources of all paths that take reports."""
+    alarm, sources = draft.alarm, draft.world.site.sources
+    ways = [(alarm.source, alarm.key, alarm.ref, alarm.source_text, alarm.origin)]
+    ways += [(p.source, p.key, p.ref, p.source_text, p.origin) for p in alarm.paths]
+    for source, key, ref, source_text, origin in ways:
+        known = sources.get(source)
+        if known is not None and known.hears is not Reports.NONE:
+            yield _Ear(source, known.hears, ref, key, source_text, origin)
+
+
+def _tell(draft: Draft, ear: _Ear, status: ReportStatus, staff: str = "", role: str = "") -> None:
+    world = draft.world
     person = world.site.staff.get(staff)
     duties = world.roster.by_staff.get(staff, ())
     draft.effects.append(
         Report(
-            alarm.source,
+            ear.source,
             status,
-            alarm.ref,
-            alarm.source_text,
-            key=alarm.key,
-            origin=alarm.origin,
+            ear.ref,
+            ear.source_text,
+            key=ear.key,
+            origin=ear.origin,
             staff=staff,
             name=person.name if person is not None else "",
             role=role or next((r for duty in duties for r in duty.roles), ""),

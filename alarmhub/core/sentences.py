@@ -98,6 +98,14 @@ REASONS: Final[dict[str, Both]] = {
         "A fault in the rules: the alarm goes to the last resort.",
     ),
     # repeats and worsening
+    "joined": (
+        "Samma händelse även från {source:source}[: {source_text:text}], ett larm med {first:source}.",
+        "The same event also from {source:source}[: {source_text:text}], one alarm with {first:source}.",
+    ),
+    "priority_not_lowered": (
+        "En väg säger nu prioritet {asked:priority}; {priority:priority} gäller, som den andra sade.",
+        "One path now says priority {asked:priority}; {priority:priority} applies, as the other said.",
+    ),
     "repeated": (
         "Samma larm kom igen, {count:number} gånger nu.",
         "The same alarm came again, {count:number} times now.",

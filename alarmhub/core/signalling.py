@@ -6,6 +6,8 @@ It refuses to find out *which* alarm a signal means (`core.addressing`), who is 
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from alarmhub.core.alarm import Alarm, Flag, Phase
 from alarmhub.core.draft import Draft, change, say, unflag
 from alarmhub.core.effects import Raise, ReportStatus
@@ -33,7 +35,6 @@ from alarmhub.core.policies import choose
 from alarmhub.core.reporting import report
 from alarmhub.core.roster import OnDuty
 from alarmhub.core.routing import answering_units, resolve
-from alarmhub.core.site import SourceRules
 from alarmhub.core.world import World
 
 HUB_SOURCE = "hub"
@@ -68,17 +69,14 @@ def priority_of(signal: Signal, kind: Kind, type_id: str, world: World) -> Prior
 def open_new(event: Raised, world: World, now: int) -> Alarm:
     """The alarm a signal opens, before anybody is told."""
     signal = event.signal
-    kind, type_id = kind_of(signal, world)
+    kind, type_id = kind_when_opened(signal, event.around, world, now)
     place = world.site.places.get(signal.place)
     source = world.site.sources.get(signal.source)
     unit = signal.unit or (place.unit if place else (source.fallback_unit if source else ""))
     room = place.room if place else ""
-    if kind is Kind.PATIENT_CALL and _becomes_assistance(event.around, source, now):
-        kind, type_id = Kind.ASSISTANCE, str(Kind.ASSISTANCE)
     priority = priority_of(signal, kind, type_id, world)
     policy = choose(world.site, kind, type_id, unit, priority)
     rules = RULES[kind]
-    staff_ends = signal.event is SignalEvent.ONCE or (source is not None and source.ends == "staff")
     return Alarm(
         id=event.alarm_id,
         source=signal.source,
@@ -96,10 +94,10 @@ def open_new(event: Raised, world: World, now: int) -> Alarm:
         room=room,
         text=signal.text,
         source_text=signal.source_text,
-        origin=_origin(signal),
+        origin=kept_origin(signal),
         callback=signal.callback,
         person=signal.person or (place.person if place else None),
-        ends="staff" if staff_ends else "source",
+        ends=ends_by(signal, world),
         heard=signal.heard,
         targets=signal.targets,
         flags=() if place or signal.unit else (Flag.PLACE_UNKNOWN,),
@@ -110,7 +108,8 @@ def open_new(event: Raised, world: World, now: int) -> Alarm:
     )
 
 
-def _origin(signal: Signal, before: str = "") -> str:
+def kept_origin(signal: Signal, before: str = "") -> str:
+    """The adapter's words of this signal, or those before; too long ones are dropped whole."""
     return signal.origin if 0 < len(signal.origin) <= ORIGIN_LIMIT else before
 
 
@@ -118,13 +117,26 @@ def _inside(event: Raised) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*event.around.inside, *event.signal.inside)))
 
 
-def _becomes_assistance(around: Around, source: SourceRules | None, now: int) -> bool:
-    return (
-        around.presence_since is not None
-        and source is not None
-        and source.assistance_by == "hub"
-        and now - around.presence_since <= PRESENCE_STALE_S * S
-    )
+def ends_by(signal: Signal, world: World) -> str:
+    """Who can end what this signal opens: "staff" where the source never can, else "source"."""
+    source = world.site.sources.get(signal.source)
+    staff = signal.event is SignalEvent.ONCE or (source is not None and source.ends == "staff")
+    return "staff" if staff else "source"
+
+
+def kind_when_opened(signal: Signal, around: Around, world: World, now: int) -> tuple[Kind, str]:
+    """Kind and type of the alarm it opens: a patient call from a room with presence can be assistance."""
+    kind, type_id = kind_of(signal, world)
+    source = world.site.sources.get(signal.source)
+    present = around.presence_since is not None and not presence_stale(around, now)
+    if kind is Kind.PATIENT_CALL and present and source is not None and source.assistance_by == "hub":
+        return Kind.ASSISTANCE, str(Kind.ASSISTANCE)
+    return kind, type_id
+
+
+def presence_stale(around: Around, now: int) -> bool:
+    """There is presence, too old to be believed to be somebody at work."""
+    return around.presence_since is not None and now - around.presence_since > PRESENCE_STALE_S * S
 
 
 def on_opened(draft: Draft, event: Raised) -> None:
@@ -162,8 +174,7 @@ def on_opened(draft: Draft, event: Raised) -> None:
 def _ring_new(draft: Draft, event: Raised) -> None:
     around, now = event.around, draft.now
     extra: tuple[str, ...] = ()
-    stale = around.presence_since is not None and now - around.presence_since > PRESENCE_STALE_S * S
-    if draft.alarm.kind is Kind.PATIENT_CALL and stale:
+    if draft.alarm.kind is Kind.PATIENT_CALL and presence_stale(around, now):
         say(draft, "presence_stale", since=around.presence_since)
         extra = tuple(
             choose(draft.world.site, Kind.ASSISTANCE, "", draft.alarm.unit, Priority.MEDIUM).steps[0].targets
@@ -227,11 +238,12 @@ def _notice(draft: Draft, key: str, notice: str, text: str = "") -> None:
 def on_repeated(draft: Draft, event: Raised) -> None:
     """A start of an open alarm raises the count; only a rise of kind or priority rings anybody new."""
     alarm = draft.alarm
-    change(draft, count=alarm.count + 1, origin=_origin(event.signal, alarm.origin))
+    change(draft, count=alarm.count + 1)
+    _keep_words(draft, replace(event.signal, source_text=""))
     unflag(draft, Flag.UNCONFIRMED)
     say(draft, "repeated", count=draft.alarm.count)
-    _name_person(draft, event.signal)
-    _worsen(draft, event.signal)
+    name_person(draft, event.signal)
+    worsen(draft, event.signal)
     if Flag.RESET_SEEN in alarm.flags or Flag.SAFE_SAID in alarm.flags:
         _pressed_again(draft)
 
@@ -252,15 +264,37 @@ def on_updated(draft: Draft, event: Updated) -> None:
     change(
         draft,
         text=signal.text or draft.alarm.text,
-        source_text=signal.source_text or draft.alarm.source_text,
         callback=signal.callback or draft.alarm.callback,
-        origin=_origin(signal, draft.alarm.origin),
     )
-    _name_person(draft, signal)
-    _worsen(draft, signal)
+    _keep_words(draft, signal)
+    name_person(draft, signal)
+    worsen(draft, signal)
 
 
-def _name_person(draft: Draft, signal: Signal) -> None:
+def _keep_words(draft: Draft, signal: Signal) -> None:
+    """What the path of this signal says now: reports give each path its own words back."""
+    alarm = draft.alarm
+    if signal.source == alarm.source:
+        change(
+            draft,
+            source_text=signal.source_text or alarm.source_text,
+            origin=kept_origin(signal, alarm.origin),
+        )
+        return
+    paths = tuple(
+        replace(
+            path,
+            source_text=signal.source_text or path.source_text,
+            origin=kept_origin(signal, path.origin),
+        )
+        if path.source == signal.source
+        else path
+        for path in alarm.paths
+    )
+    change(draft, paths=paths)
+
+
+def name_person(draft: Draft, signal: Signal) -> None:
     """Who carries the button may become known only later."""
     if signal.person is not None and draft.alarm.person is None:
         change(draft, person=signal.person)
@@ -278,7 +312,8 @@ def _spare_victim(draft: Draft) -> None:
         )
 
 
-def _worsen(draft: Draft, signal: Signal) -> None:
+def worsen(draft: Draft, signal: Signal) -> None:
+    """A rise of kind or priority rings afresh. The kind never falls; the priority of one path may."""
     alarm, world = draft.alarm, draft.world
     kind, type_id = alarm.kind, alarm.type
     if signal.kind is not None or signal.type is not None:
@@ -290,8 +325,12 @@ def _worsen(draft: Draft, signal: Signal) -> None:
     priority = alarm.priority
     if signal.priority is not None or kind is not alarm.kind:
         priority = priority_of(signal, kind, type_id, world)
-        if kind is not alarm.kind:
-            priority = max(priority, alarm.priority, key=PRIORITY_RANK.__getitem__)
+        lower = PRIORITY_RANK[priority] < PRIORITY_RANK[alarm.priority]
+        if lower and (alarm.paths or signal.priority is None):
+            # Another path may still say the higher one, or nobody said a lower one.
+            priority = alarm.priority
+            if signal.priority is not None:
+                say(draft, "priority_not_lowered", asked=str(signal.priority), priority=str(priority))
     rose = kind is not alarm.kind or PRIORITY_RANK[priority] > PRIORITY_RANK[alarm.priority]
     if not rose:
         if priority is not alarm.priority:

@@ -285,6 +285,7 @@ class Site(Struct, frozen=True, dict=True):
     sources: dict[str, SourceRules]
     extra: dict[str, str] = field(default_factory=dict)
     numbers: tuple[Number, ...] = ()  # sorted by `Number.order`, none overlaps another
+    joins: tuple[JoinRule, ...] = ()
 
 
 def number_of(site: Site, address: str) -> Number | None:

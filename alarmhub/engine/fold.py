@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import msgspec
 
 from alarmhub.core.addressing import address, room_of
-from alarmhub.core.alarm import Alarm, concerned
+from alarmhub.core.alarm import Alarm, Phase, concerned
 from alarmhub.core.decide import decide, fallback
 from alarmhub.core.effects import Effect, Page, Push, Raise, Report
 from alarmhub.core.events import (
@@ -152,11 +152,21 @@ class Folder:
                     "" if alarm.place in world.site.places or not alarm.place else "unknown_place",
                 )
             elif target.alarm is not None:
-                self._apply(folded, target.alarm, target.event, at, world, now, depth)
-                after = overlay.get(target.alarm)
-                note = "reset_unclear" if isinstance(target.event, EndUnclear) else ""
-                outcome = SignalOutcome(target.alarm, str(after.phase) if after else "ended", False, note)
+                outcome = self._said_again(folded, target.alarm, target.event, at, world, now, depth)
         return outcome
+
+    def _said_again(
+        self, folded: Folded, id: str, event: Event, at: int, world: World, now: int, depth: int
+    ) -> SignalOutcome:
+        before = folded.overlay.get(id)
+        if before is None or not before.open:
+            # An end by one path that another path's end came before.
+            return SignalOutcome(id, str(Phase.ENDED), False, "already_ended")
+        self._apply(folded, id, event, at, world, now, depth)
+        after = folded.overlay.get(id)
+        assert after is not None
+        note = "reset_unclear" if isinstance(event, EndUnclear) else ""
+        return SignalOutcome(id, str(after.phase), False, note)
 
     def _presence(self, folded: Folded, signal: Signal, at: int, world: World) -> None:
         room = room_of(signal.place, world)

@@ -39,6 +39,8 @@ class State:
     def __init__(self) -> None:
         self.alarms: dict[str, Alarm] = {}
         self._keys: dict[tuple[str, str], str] = {}
+        self._over: dict[tuple[str, str], Alarm] = {}
+        """By what its paths called it: a joined alarm that lately ended, until something else is called so."""
         self._rooms: dict[str, set[str]] = {}
         self._staff: dict[str, set[str]] = {}
         self._sources: dict[str, set[str]] = {}
@@ -58,9 +60,14 @@ class State:
         return self.alarms.get(id)
 
     def by_key(self, source: str, key: str) -> Alarm | None:
-        """The open alarm of this source with this key."""
+        """The open alarm of which this source says this key."""
         id = self._keys.get((source, key))
         return self.alarms[id] if id is not None else None
+
+    def ended_elsewhere(self, source: str, key: str) -> str | None:
+        """The alarm a joined path called so that lately ended."""
+        alarm = self._over.get((source, key))
+        return None if alarm is None else alarm.id
 
     def in_room(self, room: str) -> Iterator[Alarm]:
         """Open alarms at this place, or at any point of this room."""
@@ -75,7 +82,7 @@ class State:
         return sorted((self.alarms[i] for i in ids), key=urgency)
 
     def of_source(self, source: str) -> list[Alarm]:
-        """Open alarms of one source."""
+        """Open alarms this source told of."""
         return [self.alarms[i] for i in self._sources.get(source, ())]
 
     def around(self, place: str, room: str, kind: Kind, source: str, now: int) -> Around:
@@ -107,17 +114,24 @@ class State:
         self.alarms[alarm.id] = alarm
         if before is None:
             self._index(alarm)
+        elif len(alarm.paths) != len(before.paths):
+            self._index_keys(alarm)
         for staff in concerned(alarm):
             self._staff.setdefault(staff, set()).add(alarm.id)
 
     def _index(self, alarm: Alarm) -> None:
-        self._keys[alarm.source, alarm.key] = alarm.id
+        self._index_keys(alarm)
         for room in {alarm.place, alarm.room}:
             if room:
                 self._rooms.setdefault(room, set()).add(alarm.id)
-        self._sources.setdefault(alarm.source, set()).add(alarm.id)
         if alarm.drill:
             self.drills.add(alarm.id)
+
+    def _index_keys(self, alarm: Alarm) -> None:
+        for source, key in alarm.keys:
+            self._keys[source, key] = alarm.id
+            self._over.pop((source, key), None)
+            self._sources.setdefault(source, set()).add(alarm.id)
 
     def _unindex(self, before: Alarm, after: Alarm) -> None:
         still = set(concerned(after))
@@ -126,12 +140,13 @@ class State:
                 _discard(self._staff, staff, before.id)
         if after.open:
             return
-        if self._keys.get((before.source, before.key)) == before.id:
-            del self._keys[before.source, before.key]
+        for source, key in before.keys:
+            if self._keys.get((source, key)) == before.id:
+                del self._keys[source, key]
+            _discard(self._sources, source, before.id)
         for room in {before.place, before.room}:
             if room:
                 _discard(self._rooms, room, before.id)
-        _discard(self._sources, before.source, before.id)
         self.drills.discard(before.id)
 
     def remember_ended(self, alarms: Iterable[Alarm]) -> None:
@@ -152,6 +167,8 @@ class State:
         history.starts.append(alarm.raised_at)
 
     def _note_end(self, alarm: Alarm) -> None:
+        if alarm.paths:
+            self._over.update((key, alarm) for key in alarm.keys if key not in self._keys)
         if alarm.place:
             history = self._history_of(alarm)
             history.last_ended_at = alarm.at
@@ -164,6 +181,8 @@ class State:
         """Drop history nobody will ask for again."""
         for key in [k for k, h in self._history.items() if _stale(h, now)]:
             del self._history[key]
+        for name in [k for k, alarm in self._over.items() if alarm.at <= now - HOUR_MS]:
+            del self._over[name]
 
     def reply(self, scope: str, id: str) -> bytes | None:
         """A remembered reply, from memory only."""
@@ -232,6 +251,7 @@ class Overlay:
         self._base = base
         self.changed: dict[str, Alarm] = {}
         self._new_keys: dict[tuple[str, str], str] = {}
+        self._new_over: dict[tuple[str, str], str | None] = {}
         self._new_rooms: dict[str, tuple[str, ...]] = {}
         self._new_drills: set[str] = set()
         self._began: dict[tuple[str, str], int] = {}  # (place, kind) → starts
@@ -247,8 +267,11 @@ class Overlay:
 
     def put(self, alarm: Alarm) -> None:
         """What the batch decided."""
-        if alarm.id not in self.changed and self._base.get(alarm.id) is None:
-            self._new_keys[alarm.source, alarm.key] = alarm.id
+        before = self.get(alarm.id)
+        if before is None or len(before.paths) != len(alarm.paths):
+            self._new_keys.update(dict.fromkeys(alarm.keys, alarm.id))
+            self._new_over.update(dict.fromkeys(alarm.keys))
+        if before is None:
             for room in {alarm.place, alarm.room}:
                 if room:
                     self._new_rooms[room] = (*self._new_rooms.get(room, ()), alarm.id)
@@ -257,16 +280,24 @@ class Overlay:
             self._began[alarm.place, alarm.kind] = self._began.get((alarm.place, alarm.kind), 0) + 1
         if not alarm.open:
             self._ended[alarm.place, alarm.kind] = alarm
+            if alarm.paths:
+                self._new_over.update(dict.fromkeys(alarm.keys, alarm.id))
         self.changed[alarm.id] = alarm
 
     def by_key(self, source: str, key: str) -> Alarm | None:
-        """The open alarm of this source with this key."""
+        """The open alarm of which this source says this key."""
         id = self._new_keys.get((source, key))
         alarm = self.changed[id] if id is not None else self._base.by_key(source, key)
         if alarm is None:
             return None
         alarm = self.changed.get(alarm.id, alarm)
         return alarm if alarm.open else None
+
+    def ended_elsewhere(self, source: str, key: str) -> str | None:
+        """The alarm a joined path called so that lately ended, in this batch or before."""
+        if (source, key) in self._new_over:
+            return self._new_over[source, key]
+        return self._base.ended_elsewhere(source, key)
 
     def in_room(self, room: str) -> Iterable[Alarm]:
         """Open alarms of a room, those of this batch included."""

@@ -28,6 +28,7 @@ from alarmhub.core.events import (
     Ended,
     EndUnclear,
     Event,
+    Joined,
     PresenceChanged,
     Raised,
     Rang,
@@ -38,7 +39,7 @@ from alarmhub.core.events import (
 )
 from alarmhub.core.kinds import PRIORITY_RANK, RULES, Kind, Priority
 from alarmhub.core.reach import Reach
-from alarmhub.core.site import Cover, Duty, Hours, Policy, PolicyRule, Step
+from alarmhub.core.site import Cover, Duty, Hours, JoinRule, Policy, PolicyRule, Step
 from tests.support.ward import T0, Call, Ward, check
 
 PEOPLE = [
@@ -76,6 +77,11 @@ SOURCES = ["plant", "hubby", "button", "points", "words", "stranger"]
 WORDS = ["care_team", "unit", "cover", "shift_leader", "guards", "on_call", "team", "deputies", "everyone"]
 WORDS += ["belongs", "neighbours", "switchboard", "role:bed_coordinator", "staff:eva", "staff:nobody", "x"]
 
+JOINS = (
+    JoinRule(("plant", "button", "stranger"), 60),
+    JoinRule(("hubby", "words", "plant"), 5, kinds=(Kind.PATIENT_CALL, Kind.ASSISTANCE)),
+)
+
 people = st.sampled_from(PEOPLE)
 places = st.sampled_from(PLACES)
 kinds = st.sampled_from(list(Kind))
@@ -100,6 +106,7 @@ class Life(RuleBasedStateMachine):
     @initialize()
     def ward_opens(self) -> None:
         self.ward = Ward()
+        self.ward.change_site(joins=JOINS)
         self.highest: dict[str, Priority] = {}
 
     def call(self, data: st.DataObject) -> Call | None:
@@ -134,7 +141,7 @@ class Life(RuleBasedStateMachine):
         self.ward.reset(place, kind, source=source, key=key)
         ended = [a for id, a in before.items() if not self.ward.alarms[id].open]
         assert len(ended) <= 1, "a reset ended two alarms"
-        assert all(a.source == source for a in ended)
+        assert all(a.told_by(source) for a in ended)
 
     @rule(
         place=places,
@@ -226,6 +233,17 @@ class Life(RuleBasedStateMachine):
         self.ward.at(max(0, (due - T0) / 1000, (self.ward.now - T0) / 1000))
 
     @invariant()
+    def joined_is_only_what_is_the_same(self) -> None:
+        """Each source once, each name for one open alarm, one patient's place."""
+        names: list[tuple[str, str]] = []
+        for alarm in getattr(self, "ward", Ward()).open:
+            names += alarm.keys
+            sources = [source for source, _ in alarm.keys]
+            assert len(set(sources)) == len(sources)
+            assert not alarm.paths or alarm.place not in ("", "f/201/12", "f/205/12", "f/empty/12")
+        assert len(set(names)) == len(names)
+
+    @invariant()
     def nothing_open_is_forgotten(self) -> None:
         for alarm in getattr(self, "ward", Ward()).open:
             assert alarm.due is not None and alarm.due > self.ward.now
@@ -269,6 +287,7 @@ AROUND = st.builds(
 )
 EVENTS: st.SearchStrategy[Any] = st.one_of(
     st.builds(Raised, STARTS, st.just("a1"), AROUND),
+    st.builds(Joined, STARTS),
     st.builds(Updated, STARTS),
     st.builds(Ended, st.just("source"), STARTS),
     st.builds(EndUnclear, STARTS, st.just(("a1", "a2"))),
@@ -392,6 +411,7 @@ class Resets(RuleBasedStateMachine):
     @initialize()
     def opens(self) -> None:
         self.ward = Ward()
+        self.ward.change_site(joins=JOINS)
 
     @rule(place=places, kind=kinds, source=st.sampled_from(SOURCES), key=st.sampled_from(["", "", "7", "8"]))
     def start(self, place: str, kind: Kind, source: str, key: str) -> None:
@@ -414,9 +434,10 @@ class Resets(RuleBasedStateMachine):
         ended = [self.ward.alarms[a.alarm] for a in addressed if isinstance(a.event, Ended) and a.alarm]
         assert len(ended) <= 1 and (not ended or len(addressed) == 1)
         for alarm in ended:
-            assert alarm.source == source
+            assert alarm.told_by(source)
             if kind is None and not key and alarm.place == signal.place:
-                assert alarm.kind not in (Kind.EMERGENCY, Kind.TEAM, Kind.ASSAULT) or alarm.key.startswith(
+                key = dict(alarm.keys)[source]
+                assert alarm.kind not in (Kind.EMERGENCY, Kind.TEAM, Kind.ASSAULT) or key.startswith(
                     ("address|", "text|")
                 )
         self.ward.reset(place, kind, source=source, key=key)

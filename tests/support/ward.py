@@ -418,7 +418,11 @@ class Ward:
         return [Call(self, a.id) for a in self.open if a.kind is kind]
 
     def by_key(self, source: str, key: str) -> Alarm | None:
-        return next((a for a in self.open if (a.source, a.key) == (source, key)), None)
+        return next((a for a in self.open if (source, key) in a.keys), None)
+
+    def ended_elsewhere(self, source: str, key: str) -> str | None:
+        named = [a for a in self.alarms.values() if (source, key) in a.keys]
+        return named[-1].id if named and named[-1].paths else None
 
     def in_room(self, room: str) -> list[Alarm]:
         return [a for a in self.open if room and room in (a.place, a.room)]
