@@ -21,6 +21,7 @@ from alarmhub import logs
 from alarmhub.clock import MonotonicClock
 from alarmhub.engine.engine import Engine
 from alarmhub.engine.notices import clock_jumped, phones_lost
+from alarmhub.engine.outbox import Courier
 from alarmhub.gateway.reach import UnitSilence
 from alarmhub.gateway.server import Gateway, GatewaySettings
 from alarmhub.gateway.tokens import digest_of
@@ -214,9 +215,13 @@ class App:
         self.lines = Lines(
             self.settings.by_protocol(), clock=self._line_clock, crew=self.crew, metrics=self.metrics
         )
+        couriers: dict[str, Courier] = {"report": self.lines.report}
+        if self.settings.espa_sender:
+            couriers["page"] = self.lines.page
         self.engine = Engine(
             store=self.store, clock=self.clock, crew=self.crew, metrics=self.metrics, owner=owner,
-            lease_ttl_ms=round(self.settings.hub.lease_ttl_s * 1000), couriers={"report": self.lines.report},
+            lease_ttl_ms=round(self.settings.hub.lease_ttl_s * 1000), couriers=couriers,
+            pagers="page" in couriers,
         )  # fmt: skip
         self._stack.push_async_callback(self._give_back)
         self._stack.push_async_callback(self.crew.close)

@@ -24,17 +24,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from alarmhub.inbound.callback import CallbackLink
+from alarmhub.inbound.espa_settings import EspaLink, EspaSender
 from alarmhub.inbound.espax_settings import EspaxLink
 from alarmhub.inbound.hl7_settings import Hl7Link
 from alarmhub.inbound.modbus_settings import ModbusLink
-from alarmhub.inbound.settings import (
-    LONGEST_FAULT_VALUE_CHARS,
-    Name,
-    Port,
-    Seconds,
-    host_port,
-    not_an_address,
-)
+from alarmhub.inbound.settings import LONGEST_FAULT_VALUE_CHARS, Name, Port
+from alarmhub.inbound.smtp_settings import SmtpLink
+from alarmhub.inbound.snpp_settings import SnppLink
 from alarmhub.secret import Secret
 
 ENV_PREFIX: Final = "ALARMHUB_"
@@ -142,39 +138,6 @@ class Link(Protocol):
         ...
 
 
-class EspaLink(Struct, frozen=True):
-    """`[[espa]]`: one ESPA 4.4.4 link over TCP, on which the hub is the pager system and listens."""
-
-    source: Name
-    listen: str  # host:port
-    mode: Literal["polled", "select-only", "auto"] = "auto"
-    own_address: Station = "2"
-    control_address: Station = "1"
-    charset: Charset = "latin-1"
-    poll_select: bool = False
-    paged_status: bool = True
-    accepted_status: bool = False
-    repeat_window_s: Annotated[float, Meta(ge=0, le=60)] = 5.0
-    link_down_s: Seconds = 30.0
-    link_up_s: Seconds = 120.0
-    address_separator: Annotated[str, Meta(min_length=1, max_length=1)] | None = None
-
-    def address(self) -> tuple[str, int]:
-        """Host and port to listen on. Raises ValueError when `listen` is not `host:port`."""
-        return host_port(self.listen)
-
-    def faults(self) -> list[str]:
-        """See `Link`."""
-        faults = []
-        if self.own_address == self.control_address:
-            faults.append("own_address: the same as control_address")
-        return faults + not_an_address("listen", self.listen)
-
-    def listens(self) -> tuple[str, int] | None:
-        """See `Link`."""
-        return self.address()
-
-
 class Settings(Struct, frozen=True):
     """All sections. `Settings()` is what an empty file means."""
 
@@ -184,6 +147,7 @@ class Settings(Struct, frozen=True):
     phones: PhoneSettings = PhoneSettings()
     log: LogSettings = LogSettings()
     espa: tuple[EspaLink, ...] = ()
+    espa_sender: tuple[EspaSender, ...] = ()
     espax: tuple[EspaxLink, ...] = ()
     callback: tuple[CallbackLink, ...] = ()
     hl7: tuple[Hl7Link, ...] = ()
@@ -269,6 +233,7 @@ _SECTIONS: Final[dict[str, type[Struct]]] = {
 
 LINKS: Final[dict[str, type[Struct]]] = {
     "espa": EspaLink,
+    "espa_sender": EspaSender,
     "espax": EspaxLink,
     "callback": CallbackLink,
     "hl7": Hl7Link,

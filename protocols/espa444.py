@@ -72,7 +72,7 @@ class PagerSystem(Station[Link]):
             return False
         return self._reports.add(report.id, report.encoded(self.link.charset))
 
-    def forget_status(self, id: str) -> bool:
+    def forget(self, id: str) -> bool:
         """Take back a queued status; False when it is unknown or on the line just now."""
         return self._reports.remove(id, keep_first=self._state in _MASTER)
 

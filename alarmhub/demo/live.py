@@ -30,8 +30,9 @@ from alarmhub.demo.ground import alone_in, data_folder, demo_site, kept_secrets,
 from alarmhub.demo.people import Staff
 from alarmhub.demo.stage import MEDICINE, SURGERY, HousePlant
 from alarmhub.demo.wards import Wards
+from alarmhub.inbound.espa_settings import EspaLink
 from alarmhub.installation import opened
-from alarmhub.settings import DatabaseSettings, EspaLink, Settings
+from alarmhub.settings import DatabaseSettings, Settings
 from alarmhub.store.embedded import EmbeddedServer
 from alarmhub.tasks import Crew, spawn
 from load.espa_plant import EspaPlant, Mode
@@ -71,8 +72,8 @@ def live_settings(settings: Settings, folder: Path, say: Say) -> Settings:
         api=msgspec.structs.replace(settings.api, port=ports["API"]),
         phones=msgspec.structs.replace(settings.phones, port=ports["phone"]),
         espa=(
-            EspaLink(MEDICINE, "127.0.0.1:0", mode="polled"),
-            EspaLink(SURGERY, "127.0.0.1:0", mode="select-only"),
+            EspaLink(source=MEDICINE, listen="127.0.0.1:0", mode="polled"),
+            EspaLink(source=SURGERY, listen="127.0.0.1:0", mode="select-only"),
         ),
     )
 

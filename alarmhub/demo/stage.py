@@ -23,8 +23,9 @@ from alarmhub.core.reach import Reach
 from alarmhub.core.site import Site
 from alarmhub.demo.clock import DemoClock
 from alarmhub.demo.ground import make_secrets, publish_demo_site
+from alarmhub.inbound.espa_settings import EspaLink
 from alarmhub.secret import Secret
-from alarmhub.settings import ApiSettings, DatabaseSettings, EspaLink, PhoneSettings, Settings
+from alarmhub.settings import ApiSettings, DatabaseSettings, PhoneSettings, Settings
 from alarmhub.store.postgres import PostgresStore
 from load.espa_plant import CALL, Call, EspaPlant, Mode, Outcome, block
 from load.phone_client import AlarmShown, PhoneClient
@@ -68,8 +69,10 @@ def stage_settings(settings: Settings, folder: str, dsn: str) -> Settings:
         api=ApiSettings(port=0),
         phones=PhoneSettings(port=0),
         espa=(
-            EspaLink(MEDICINE, "127.0.0.1:0", mode="polled", repeat_window_s=REPEAT_WINDOW_S),
-            EspaLink(SURGERY, "127.0.0.1:0", mode="select-only", repeat_window_s=REPEAT_WINDOW_S),
+            EspaLink(source=MEDICINE, listen="127.0.0.1:0", mode="polled", repeat_window_s=REPEAT_WINDOW_S),
+            EspaLink(
+                source=SURGERY, listen="127.0.0.1:0", mode="select-only", repeat_window_s=REPEAT_WINDOW_S
+            ),
         ),
     )
 

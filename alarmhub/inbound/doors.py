@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from alarmhub.inbound.callback import CallbackAdapter
 from alarmhub.inbound.espa import EspaAdapter
+from alarmhub.inbound.espa_sender import EspaSenderAdapter
 from alarmhub.inbound.espax import EspaxAdapter
 from alarmhub.inbound.feed import Adapter, Feed
 from alarmhub.inbound.hl7 import Hl7Adapter
@@ -17,6 +18,7 @@ from alarmhub.inbound.modbus import ModbusAdapter
 
 OPENERS: Final[dict[str, Callable[[Any, Feed], Adapter]]] = {
     "espa": EspaAdapter,
+    "espa_sender": EspaSenderAdapter,
     "espax": EspaxAdapter,
     "callback": CallbackAdapter,
     "hl7": Hl7Adapter,

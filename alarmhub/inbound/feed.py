@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from alarmhub import logs
 from alarmhub.clock import Clock
-from alarmhub.core.effects import Report
+from alarmhub.core.effects import Page, Report
 from alarmhub.core.events import Signal
 from alarmhub.core.site import Site, SourceRules
 from alarmhub.engine import notices
@@ -67,6 +67,19 @@ class Adapter(Protocol):
         ...
 
 
+@runtime_checkable
+class PageCarrier(Protocol):
+    """An adapter that can send to one-way pagers."""
+
+    def carries(self, pager: str) -> bool:
+        """Whether it reaches this pager."""
+        ...
+
+    async def page(self, page: Page) -> None:
+        """Send a page, or take one back. Returns once it is taken. Raises ports.DeliveryFailed."""
+        ...
+
+
 class Stored(Struct, frozen=True):
     """What became of signals that belong together: one answer for all. `why`: of the first that failed."""
 
@@ -98,6 +111,7 @@ class Feed:
         self._tally = FaultTally(source)
         self._watch: LinkWatch | None = None
         self._checking: asyncio.TimerHandle | None = None
+        self._tell: Callable[[bool], None] | None = None
 
     def now(self) -> int:
         """The clock of lines, epoch ms."""
@@ -209,9 +223,13 @@ class Feed:
         if not self.status.connected:
             self._watched(lambda watch: watch.connected(self.now(), False))
 
-    def supervise(self, *, down_s: float, up_s: float, polls: bool) -> None:
+    def supervise(
+        self, *, down_s: float, up_s: float, polls: bool, tell: Callable[[bool], None] | None = None
+    ) -> None:
         """Watch the link from now on. `polls`: the source speaks all the time, an open connection is no life;
-        what the protocol says is told by `life`."""
+        what the protocol says is told by `life`. `tell`: hears whether the link is up, instead of the hub,
+        where it is none of a source."""
+        self._tell = tell
         self._watch = LinkWatch(
             self.source,
             down_ms=round(down_s * 1000),
@@ -265,5 +283,8 @@ class Feed:
         changed = None if self._watch is None else self._watch.check(self.now())
         if changed is not None:
             self.status.up = changed.state is LinkState.UP
-            self.later(self.hub.link(self.source, up=self.status.up), "link")
+            if self._tell is not None:
+                self._tell(self.status.up)
+            else:
+                self.later(self.hub.link(self.source, up=self.status.up), "link")
         self._watch_on()

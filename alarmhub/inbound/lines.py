@@ -13,14 +13,15 @@ from typing import Any
 import msgspec
 
 from alarmhub.clock import Clock
-from alarmhub.core.effects import Report
+from alarmhub.core.effects import Page, Report
 from alarmhub.inbound.doors import OPENERS
-from alarmhub.inbound.feed import Adapter, Feed, Hub
+from alarmhub.inbound.feed import Adapter, Feed, Hub, PageCarrier
 from alarmhub.metrics import Metrics
 from alarmhub.ports import DeliveryFailed, OutboxRow, SourceStatus
 from alarmhub.tasks import Crew
 
 _report = msgspec.json.Decoder(Report)
+_page = msgspec.json.Decoder(Page)
 
 
 class Lines:
@@ -86,3 +87,15 @@ class Lines:
         except msgspec.MsgspecError as error:
             raise DeliveryFailed(f"unreadable report: {error}") from error
         await found[0].report(report, row.alarm)
+
+    async def page(self, row: OutboxRow) -> None:
+        """Send to a pager, over the first line that reaches it. Raises DeliveryFailed when it was not taken."""
+        try:
+            page = _page.decode(row.body)
+        except msgspec.MsgspecError as error:
+            raise DeliveryFailed(f"unreadable page: {error}") from error
+        for adapter, _ in self._open.values():
+            if isinstance(adapter, PageCarrier) and adapter.carries(page.pager):
+                await adapter.page(page)
+                return
+        raise DeliveryFailed(f"no transmitter for pager {page.pager}")

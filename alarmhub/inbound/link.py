@@ -1,15 +1,24 @@
-"""What is agreed for one ESPA link, in the hub's terms: its settings, and what it is told.
+"""One ESPA line in the hub's terms: how it is had, what is agreed for it, and what its plant is told.
 
-`LinkSettings` is the shape the adapter needs; `alarmhub.settings.EspaLink` has it, and adapters do not import
-settings. It refuses to open anything: that is `inbound.espa`.
+It makes doors and lines out of `espa_settings`. It refuses to speak: that is `inbound.espa` and
+`inbound.espa_sender`.
 """
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final
 
 from alarmhub.core.effects import ReportStatus
+from alarmhub.inbound.dial import Dial, Dialer, Door, tcp
+from alarmhub.inbound.espa_settings import EspaLink, EspaSender, EspaWay
+from alarmhub.inbound.feed import Feed
+from alarmhub.inbound.serial_line import is_seven_bit, serial_line
+from alarmhub.inbound.settings import allows, host_port
+from alarmhub.inbound.stream import Connection, Limits, Session, StreamServer
 from protocols.espa444 import Link, LinkMode
+from protocols.espa444_control import ControlLine
+from protocols.espa444_events import EspaEvent
 
 SPOKEN: Final[dict[ReportStatus, str]] = {
     ReportStatus.QUEUED: "2",
@@ -21,87 +30,110 @@ SPOKEN: Final[dict[ReportStatus, str]] = {
 }
 """Record 7 for each status (ESPA 4.4.4, call status). Which are sent unasked: `says`."""
 
-
-class LinkSettings(Protocol):
-    """What is set for one link; `alarmhub.settings.EspaLink` has this shape. Durations in seconds."""
-
-    @property
-    def source(self) -> str:
-        """Id of the source in the site file."""
-        ...
-
-    @property
-    def mode(self) -> str:
-        """polled, select-only or auto."""
-        ...
-
-    @property
-    def own_address(self) -> str:
-        """One digit."""
-        ...
-
-    @property
-    def control_address(self) -> str:
-        """One digit."""
-        ...
-
-    @property
-    def charset(self) -> str:
-        """A name of `protocols.espa444_charset.CHARSETS`."""
-        ...
-
-    @property
-    def poll_select(self) -> bool:
-        """Take `EOT me ENQ` as a select."""
-        ...
-
-    @property
-    def paged_status(self) -> bool:
-        """Tell "paged" once a phone has rung."""
-        ...
-
-    @property
-    def accepted_status(self) -> bool:
-        """Tell "acknowledged" once somebody has accepted."""
-        ...
-
-    @property
-    def repeat_window_s(self) -> float:
-        """Within this an identical block is the same press."""
-        ...
-
-    @property
-    def link_down_s(self) -> float:
-        """Silence after which the link counts as down."""
-        ...
-
-    @property
-    def link_up_s(self) -> float:
-        """Stability after which it counts as up again."""
-        ...
-
-    @property
-    def address_separator(self) -> str | None:
-        """Between several addresses in record 1."""
-        ...
-
-    def address(self) -> tuple[str, int]:
-        """Host and port to listen on."""
-        ...
+OpenSession = Callable[[Connection[EspaEvent]], Session[EspaEvent]]
 
 
-def link_of(settings: LinkSettings) -> Link:
-    """The line as the codec knows it. Raises ValueError when the settings cannot be used."""
+def link_of(settings: EspaLink) -> Link:
+    """The line as the pager system's codec knows it. Raises ValueError when the settings cannot be used."""
     return Link(
-        own=settings.own_address,
+        own=settings.own,
         control=settings.control_address,
         mode=LinkMode(settings.mode),
         eot_select=settings.poll_select,
         charset=settings.charset,
+        seven_bit=_seven_bit(settings),
     )
 
 
-def says(settings: LinkSettings, status: ReportStatus) -> bool:
+def control_of(settings: EspaLink) -> ControlLine:
+    """The line as the control station's codec knows it. Raises as `link_of`."""
+    return ControlLine(
+        own=settings.own,
+        stations=settings.stations,
+        poll_every_ms=round(settings.poll_every_s * 1000),
+        charset=settings.charset,
+        seven_bit=_seven_bit(settings),
+    )
+
+
+def sending_of(settings: EspaSender) -> ControlLine:
+    """As `control_of`, for the line to a pager transmitter. It is polled for its own news and as a sign of
+    life, unless it cannot stand that."""
+    return ControlLine(
+        own=settings.own_address,
+        stations=(settings.pager_address,) if settings.poll_every_s else (),
+        poll_every_ms=round(settings.poll_every_s * 1000),
+        charset=settings.charset,
+        seven_bit=_seven_bit(settings),
+    )
+
+
+def _seven_bit(settings: EspaWay) -> bool:
+    return settings.seven_bit or (settings.serial is not None and is_seven_bit(settings.frame))
+
+
+def door_of(
+    settings: EspaWay, open_session: OpenSession, feed: Feed, *, limits: Limits | None = None
+) -> Door:
+    """The line's door, as it is set: listening, calling, or on a wire."""
+    if settings.listen is not None:
+        return _Listening(settings, open_session, feed, limits)
+    return Dialer(
+        _dial(settings),
+        open_session,
+        peer=settings.connect or settings.serial or "",
+        crew=feed.crew,
+        clock=feed.clock,
+        failed=lambda cause: feed.refused("no_connection", cause, fault=False),
+        limits=limits,
+    )
+
+
+def _dial(settings: EspaWay) -> Dial:
+    if settings.serial is not None:
+        return serial_line(settings.serial, settings.baud, settings.frame)
+    return tcp(*host_port(settings.connect or ""))
+
+
+class _Listening:
+    """A door that others call at. Whoever may not is sent away and counted."""
+
+    def __init__(
+        self, settings: EspaWay, open_session: OpenSession, feed: Feed, limits: Limits | None
+    ) -> None:
+        self._settings, self._feed = settings, feed
+        self._server: StreamServer[EspaEvent] = StreamServer(
+            open_session,
+            crew=feed.crew,
+            clock=feed.clock,
+            limits=limits,
+            name=f"espa {settings.source}",
+            admits=self._admits if settings.allow else None,
+        )
+
+    @property
+    def port(self) -> int:
+        """See `Door`."""
+        return self._server.port
+
+    async def start(self) -> None:
+        """See `Door`."""
+        host, port = host_port(self._settings.listen or "")
+        await self._server.start(host, port)
+        self._feed.listening(f"{host}:{self.port}")
+
+    async def close(self) -> None:
+        """See `Door`."""
+        await self._server.close()
+
+    def _admits(self, host: str) -> bool:
+        if allows(self._settings.allow, host):
+            return True
+        self._feed.refused("not_allowed", "address is not allowed", peer=host, fault=False)
+        return False
+
+
+def says(settings: EspaLink, status: ReportStatus) -> bool:
     """Whether the plant is told this unasked. Queued and ended are only said when it asks (header 3)."""
     if status is ReportStatus.PAGED:
         return settings.paged_status
@@ -110,7 +142,7 @@ def says(settings: LinkSettings, status: ReportStatus) -> bool:
     return status in (ReportStatus.ABSENT, ReportStatus.UNANSWERED)
 
 
-def remembered(settings: LinkSettings, status: ReportStatus) -> bool:
+def remembered(settings: EspaLink, status: ReportStatus) -> bool:
     """Whether a status may be said when the plant asks. One that must not hear "acknowledged" unasked must
     not hear it then either: it hears again what it was told before."""
     return status in (ReportStatus.QUEUED, ReportStatus.ENDED) or says(settings, status)

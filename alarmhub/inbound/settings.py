@@ -6,6 +6,8 @@ anything itself.
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Collection, Iterable
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -32,3 +34,26 @@ def not_an_address(key: str, text: str) -> list[str]:
     except ValueError as error:
         return [f"{key}: {error}, got {text[:LONGEST_FAULT_VALUE_CHARS]!r}"]
     return []
+
+
+def not_networks(key: str, networks: Iterable[str]) -> list[str]:
+    """The faults of a setting that should list addresses and networks; for a link's `faults`."""
+    faults = []
+    for text in networks:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError:
+            faults.append(f"{key}: not a network: {text[:LONGEST_FAULT_VALUE_CHARS]!r}")
+    return faults
+
+
+def allows(networks: Collection[str], host: str) -> bool:
+    """Whether a peer at this address may connect; anybody where no networks are listed."""
+    if not networks:
+        return True
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    peer = getattr(address, "ipv4_mapped", None) or address
+    return any(peer in ipaddress.ip_network(network) for network in networks)

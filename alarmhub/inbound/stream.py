@@ -66,11 +66,18 @@ class Session(Protocol[E]):
 
 
 class Connection(Generic[E]):
-    """One peer: its socket, its session, its timer. Made by `StreamServer`."""
+    """One peer: its socket, its session, its timer. Made by `StreamServer`, or by `dial.Dialer`."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, clock: Clock, limits: Limits
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        clock: Clock,
+        limits: Limits,
+        *,
+        peer: str = "",
     ) -> None:
+        """`peer`: its name, where the socket does not know it."""
         self._reader = reader
         self._writer = writer
         self._clock = clock
@@ -87,8 +94,10 @@ class Connection(Generic[E]):
         self._no_more = False
         self.cause = ""
         self.useful_at = 0  # when it last said something its codec understood; 0: never
-        peer = writer.get_extra_info("peername")
-        self.peer = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else str(peer or "unknown")
+        address = writer.get_extra_info("peername")
+        self.peer = peer or (
+            f"{address[0]}:{address[1]}" if isinstance(address, tuple) else str(address or "unknown")
+        )
 
     @property
     def over(self) -> bool:
@@ -270,7 +279,10 @@ class StreamServer(Generic[E]):
         clock: Clock,
         limits: Limits | None = None,
         name: str = "stream",
+        admits: Callable[[str], bool] | None = None,
     ) -> None:
+        """`admits`: whether a peer at this address may connect; without it, anybody may."""
+        self._admits = admits
         self._open_session = open_session
         self._crew = crew
         self._clock = clock
@@ -313,6 +325,10 @@ class StreamServer(Generic[E]):
             _log.warning(Line.SOURCE_CLOSED, door=self._name, cause="left behind at a stop")
 
     def _on_connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        address = writer.get_extra_info("peername")
+        if self._admits is not None and not self._admits(str(address[0] if address else "")):
+            writer.transport.abort()
+            return
         open_now = self.connections
         if len(open_now) >= self._limits.connections:
             open_now[0].close("a newer connection took its place")

@@ -15,11 +15,11 @@ from alarmhub.core.effects import Report, ReportStatus
 from alarmhub.core.events import Signal, SignalEvent
 from alarmhub.core.site import MappingRule, Site
 from alarmhub.inbound.espa import EspaAdapter
+from alarmhub.inbound.espa_settings import EspaLink
 from alarmhub.inbound.feed import Feed
 from alarmhub.inbound.supervision import FAULTS
 from alarmhub.metrics import Metrics
 from alarmhub.ports import DeliveryFailed, NotStored, Refused, SignalOutcome
-from alarmhub.settings import EspaLink
 from alarmhub.tasks import Crew
 from load.espa_plant import EspaPlant, Mode, Outcome
 from protocols.espa444_block import encode_block
@@ -258,7 +258,7 @@ async def test_a_hub_that_cannot_store_does_not_blame_the_plant() -> None:
 
 async def test_a_list_of_addresses_is_one_signal_each_and_one_answer() -> None:
     """All of them are stored before the plant hears ACK; one that is not makes it `2 NAK`."""
-    async with rig(replace(LINK, address_separator=",")) as it, it.plant() as plant:
+    async with rig(site=with_rules(RULES, list_separator=",")) as it, it.plant() as plant:
         await plant.call(SELECT, call(address="2010,2011"))
         assert sorted(signal.ref for signal in it.hub.taken) == ["2010", "2011"]
         it.hub.refuse = NotStored("database away")
@@ -426,7 +426,7 @@ async def test_a_status_nobody_polls_for_is_taken_back(monkeypatch: pytest.Monke
     async with rig() as it, it.plant() as plant:
         await plant.say(POLL)
         await plant.hear(EOT)
-        with pytest.raises(DeliveryFailed, match="not polled"):
+        with pytest.raises(DeliveryFailed, match="not taken"):
             await report(it, ReportStatus.PAGED)
         await plant.say(POLL)
         await plant.hear(EOT)

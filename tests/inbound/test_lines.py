@@ -12,9 +12,9 @@ import pytest
 
 from alarmhub.clock import MonotonicClock
 from alarmhub.core.effects import Report, ReportStatus
+from alarmhub.inbound.espa_settings import EspaLink
 from alarmhub.inbound.lines import Lines
 from alarmhub.ports import DeliveryFailed, OutboxRow
-from alarmhub.settings import EspaLink
 from alarmhub.tasks import Crew
 from protocols.espa444_block import encode_block
 from tests.support.espa_plant import Plant

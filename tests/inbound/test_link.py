@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from alarmhub.core.effects import ReportStatus
+from alarmhub.inbound.espa_settings import EspaLink
 from alarmhub.inbound.link import SPOKEN, link_of, remembered, says
-from alarmhub.settings import EspaLink
 from protocols.espa444 import LinkMode
 from protocols.espa444_block import CallStatus
 

@@ -628,12 +628,12 @@ def test_one_status_per_poll_in_order() -> None:
 def test_a_status_can_be_taken_back_until_it_is_on_the_line() -> None:
     """What has become pointless need not be said."""
     talk = with_status("3")
-    assert talk.codec.forget_status("s1")
-    assert not talk.codec.forget_status("s1")
+    assert talk.codec.forget("s1")
+    assert not talk.codec.forget("s1")
     assert talk.say(POLL) == EOT
     talk = with_status("3")
     talk.say(POLL)
-    assert not talk.codec.forget_status("s1")
+    assert not talk.codec.forget("s1")
 
 
 def test_links_without_polls_take_no_status() -> None:
