@@ -28,6 +28,7 @@ from alarmhub.inbound.espa_settings import EspaLink, EspaSender
 from alarmhub.inbound.espax_settings import EspaxLink
 from alarmhub.inbound.hl7_settings import Hl7Link
 from alarmhub.inbound.modbus_settings import ModbusLink
+from alarmhub.inbound.mqtt_settings import MqttLink
 from alarmhub.inbound.settings import LONGEST_FAULT_VALUE_CHARS, Name, Port
 from alarmhub.inbound.smtp_settings import SmtpLink
 from alarmhub.inbound.snpp_settings import SnppLink
@@ -151,6 +152,7 @@ class Settings(Struct, frozen=True):
     espax: tuple[EspaxLink, ...] = ()
     callback: tuple[CallbackLink, ...] = ()
     hl7: tuple[Hl7Link, ...] = ()
+    mqtt: tuple[MqttLink, ...] = ()
     modbus: tuple[ModbusLink, ...] = ()
 
     def by_protocol(self) -> dict[str, tuple[Any, ...]]:
@@ -237,6 +239,7 @@ LINKS: Final[dict[str, type[Struct]]] = {
     "espax": EspaxLink,
     "callback": CallbackLink,
     "hl7": Hl7Link,
+    "mqtt": MqttLink,
     "modbus": ModbusLink,
 }
 """Arrays of tables: one entry a link to a source, by protocol. Each is a field of `Settings` too."""

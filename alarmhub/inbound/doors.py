@@ -14,6 +14,7 @@ from alarmhub.inbound.espa_sender import EspaSenderAdapter
 from alarmhub.inbound.espax import EspaxAdapter
 from alarmhub.inbound.feed import Adapter, Feed
 from alarmhub.inbound.hl7 import Hl7Adapter
+from alarmhub.inbound.mqtt import MqttAdapter
 from alarmhub.inbound.modbus import ModbusAdapter
 
 OPENERS: Final[dict[str, Callable[[Any, Feed], Adapter]]] = {
@@ -22,6 +23,7 @@ OPENERS: Final[dict[str, Callable[[Any, Feed], Adapter]]] = {
     "espax": EspaxAdapter,
     "callback": CallbackAdapter,
     "hl7": Hl7Adapter,
+    "mqtt": MqttAdapter,
     "modbus": ModbusAdapter,
 }
 """By the name of the link's table in the settings: its adapter, from the link's settings and its feed."""
