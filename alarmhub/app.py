@@ -26,6 +26,7 @@ from alarmhub.gateway.reach import UnitSilence
 from alarmhub.gateway.server import Gateway, GatewaySettings
 from alarmhub.gateway.tokens import digest_of
 from alarmhub.inbound.lines import Lines
+from alarmhub.inbound.webhooks import Hooks
 from alarmhub.logs import Line
 from alarmhub.metrics import Metrics
 from alarmhub.ports import Change, FactRow, Fenced, Lease, StoreUnavailable, Token
@@ -279,6 +280,7 @@ class App:
             ready=self._ready,
             on_refused=lambda reason: self.metrics.refusals.labels("api", reason).inc(),
             lines=lambda: self.lines.status(),
+            hooks=Hooks(self.lines, [link.source for link in self.settings.alertmanager]),
         )  # fmt: skip
         self.engine.on_tokens.append(self.api.tokens_changed)
         await self.api.start()

@@ -340,6 +340,37 @@ class Intake(Protocol):
         ...
 
 
+class Hooked(Struct, frozen=True):
+    """What became of a notification posted to a webhook, after its commits.
+
+    `answer`: stored; busy: not all of it could be stored, send it again; invalid: some of it never can be;
+    malformed: `member` of it is not as `expected`. `alerts`: how many it told of.
+    """
+
+    answer: str
+    alerts: int = 0
+    member: str = ""
+    expected: str = ""
+    why: str = ""
+    retry_after_s: int = 0
+
+
+class Webhooks(Protocol):
+    """The sources that post in a format of their own, as the API sees them."""
+
+    def serves(self, source: str) -> bool:
+        """Whether the settings have an `[[alertmanager]]` for this source."""
+        ...
+
+    async def alertmanager(self, source: str, body: bytes) -> Hooked:
+        """Take one notification of a source that is served."""
+        ...
+
+    def turned_away(self, source: str, reason: str, detail: str) -> None:
+        """The API refused a body of this source before it was read."""
+        ...
+
+
 class Desk(Protocol):
     """The committed state, for reading: what phones, pages and the API show. Never waits."""
 

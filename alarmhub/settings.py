@@ -23,6 +23,7 @@ from typing import Annotated, Any, Final, Literal, Protocol, get_args, get_origi
 import msgspec
 from msgspec import Meta, Struct
 
+from alarmhub.inbound.alertmanager import AlertmanagerLink
 from alarmhub.inbound.callback import CallbackLink
 from alarmhub.inbound.espa_settings import EspaLink, EspaSender
 from alarmhub.inbound.espax_settings import EspaxLink
@@ -154,6 +155,7 @@ class Settings(Struct, frozen=True):
     hl7: tuple[Hl7Link, ...] = ()
     mqtt: tuple[MqttLink, ...] = ()
     modbus: tuple[ModbusLink, ...] = ()
+    alertmanager: tuple[AlertmanagerLink, ...] = ()
 
     def by_protocol(self) -> dict[str, tuple[Any, ...]]:
         """The links of every protocol, in the order of `LINKS`."""
@@ -241,6 +243,7 @@ LINKS: Final[dict[str, type[Struct]]] = {
     "hl7": Hl7Link,
     "mqtt": MqttLink,
     "modbus": ModbusLink,
+    "alertmanager": AlertmanagerLink,
 }
 """Arrays of tables: one entry a link to a source, by protocol. Each is a field of `Settings` too."""
 

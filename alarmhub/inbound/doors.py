@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from alarmhub.inbound.alertmanager import AlertmanagerAdapter
 from alarmhub.inbound.callback import CallbackAdapter
 from alarmhub.inbound.espa import EspaAdapter
 from alarmhub.inbound.espa_sender import EspaSenderAdapter
@@ -25,5 +26,6 @@ OPENERS: Final[dict[str, Callable[[Any, Feed], Adapter]]] = {
     "hl7": Hl7Adapter,
     "mqtt": MqttAdapter,
     "modbus": ModbusAdapter,
+    "alertmanager": AlertmanagerAdapter,
 }
 """By the name of the link's table in the settings: its adapter, from the link's settings and its feed."""

@@ -73,6 +73,11 @@ class Lines:
         """Whether this source's link counts as up. Raises KeyError for a source without a line."""
         return self._open[source][1].up
 
+    def adapter(self, source: str) -> Adapter | None:
+        """This source's adapter, None for a source without a line."""
+        found = self._open.get(source)
+        return None if found is None else found[0]
+
     def status(self) -> list[SourceStatus]:
         """What is known of every line."""
         return [feed.status for _, feed in self._open.values()]

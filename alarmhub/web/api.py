@@ -30,9 +30,11 @@ from alarmhub.ports import (
     Store,
     StoreUnavailable,
     Token,
+    Webhooks,
 )
 from alarmhub.web import openapi, reading, wire
 from alarmhub.web.auth import Gate, forbidden, permit
+from alarmhub.web.hooks import NoWebhooks, alertmanager
 from alarmhub.web.posting import Posting
 from alarmhub.web.problems import Failed, invalid, later
 from alarmhub.web.routes import PHONE, SOURCE, Route, allowed_methods, at
@@ -62,7 +64,8 @@ class Api:
 
     `metrics_render` gives the text of /metrics. `ready` gives "" while this hub is the active one, else why
     not, in plain words. `on_refused` hears the name of every refusal (a closed list). `lines`: what is known
-    of the sources with a line of their own. Make it inside a running event loop; `start`, then `stop`.
+    of the sources with a line of their own; `hooks`: those that post in a format of theirs. Make it inside a
+    running event loop; `start`, then `stop`.
     """
 
     def __init__(
@@ -76,8 +79,10 @@ class Api:
         ready: Callable[[], str],
         on_refused: Callable[[str], None] | None = None,
         lines: Callable[[], Sequence[SourceStatus]] = lambda: (),
+        hooks: Webhooks | None = None,
     ) -> None:
         self._lines, self._posting = lines, Posting()
+        self._hooks = hooks or NoWebhooks()
         self._intake = intake
         self._desk = desk
         self._store = store
@@ -92,6 +97,7 @@ class Api:
         self._openapi = msgspec.json.encode(openapi.document())
         self._serve: dict[str, _Serve] = {
             "postSignal": self._post_signal,
+            "postAlertmanager": self._post_alertmanager,
             "listAlarms": self._list_alarms,
             "getAlarm": self._get_alarm,
             "postAnswer": self._post_answer,
@@ -253,6 +259,12 @@ class Api:
             *(RULES[k].floor for k in kinds if k),
         )
         return any(PRIORITY_RANK[p] >= PRIORITY_RANK[Priority.HIGH] for p in priorities if p)
+
+    async def _post_alertmanager(
+        self, request: web.BaseRequest, token: Token | None, _alarm: str
+    ) -> web.StreamResponse:
+        source = self._source_of(_known(token), request.query.get("source"))
+        return await alertmanager(request, self._settings, self._hooks, source)
 
     async def _list_alarms(
         self, request: web.BaseRequest, token: Token | None, _alarm: str

@@ -18,6 +18,7 @@ from alarmhub.web import wire
 from alarmhub.web.problems import PROBLEM_JSON, Problem
 from alarmhub.web.reading import LONGEST_PAGE, PAGE, UNITS_AT_ONCE
 from alarmhub.web.routes import API, PHONE, ROUTES, SCOPES, SOURCE, Route
+from protocols.alertmanager import AlertmanagerIn
 
 _COMPONENTS: Final = "#/components/schemas/{name}"
 
@@ -89,6 +90,12 @@ _OPERATIONS: Final[dict[str, _Operation]] = {
         (*_BODY, 422, 429, 503),
         wire.SignalIn,
         leads_to=("getAlarm", "postAnswer"),
+    ),
+    "postAlertmanager": _Operation(
+        {200: (wire.HookOut,)},
+        (*_BODY, 422, 503),
+        AlertmanagerIn,
+        parameters=(_query("source", "Which source speaks; only for API tokens.", _UNIT),),
     ),
     "listAlarms": _Operation(
         {200: (wire.AlarmPage,)},

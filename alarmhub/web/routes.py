@@ -42,6 +42,7 @@ class Route(Struct, frozen=True, kw_only=True):
 
 
 SIGNALS: Final = "/api/v1/signals"
+ALERTMANAGER: Final = "/api/v1/alertmanager"
 SOURCES: Final = "/api/v1/sources"
 ALARMS: Final = "/api/v1/alarms"
 
@@ -49,6 +50,10 @@ ROUTES: Final = (
     Route(
         method="POST", path=SIGNALS, name="postSignal", kinds=(SOURCE, API), scope=SIGNALS_WRITE,
         summary="Say that something began, changed or ended. Answered after it is stored.",
+    ),
+    Route(
+        method="POST", path=ALERTMANAGER, name="postAlertmanager", kinds=(SOURCE, API), scope=SIGNALS_WRITE,
+        summary="Prometheus Alertmanager's webhook. Answered after all alerts of the group are stored.",
     ),
     Route(
         method="GET", path=ALARMS, name="listAlarms", kinds=(SOURCE, PHONE, API), scope=ALARMS_READ,

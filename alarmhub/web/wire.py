@@ -166,6 +166,12 @@ class NoAlarm(Struct, frozen=True, kw_only=True):
     note: str | UnsetType = UNSET
 
 
+class HookOut(Struct, frozen=True, kw_only=True):
+    """A notification was taken, after the commit of everything in it."""
+
+    alerts: int
+
+
 class AnswerOut(Struct, frozen=True, kw_only=True):
     """The answer was taken, after the commit. `note` `noted`: recorded, and it silences nobody."""
 

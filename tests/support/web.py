@@ -11,6 +11,7 @@ import aiohttp
 from alarmhub.ports import SourceStatus, Store
 from alarmhub.web.api import Api
 from alarmhub.web.server import WebSettings
+from tests.support.hooks import Hooks
 from tests.support.intake import Intake, Shelf
 
 PLANT = "plant-secret"
@@ -70,6 +71,7 @@ class Hub:
         self.refusals: list[str] = []
         self.lines: list[SourceStatus] = []
         self.settings = WebSettings(port=0, **settings)
+        self.hooks = Hooks("plant")
         self.shelf.admit(PLANT, "source", "plant")
         self.shelf.admit(OTHER, "source", "other")
         self.shelf.admit(ANNA, "phone", "anna")
@@ -82,6 +84,7 @@ class Hub:
             settings=self.settings,
             ready=lambda: self.not_ready,
             on_refused=self.refusals.append,
+            hooks=self.hooks,
             lines=lambda: self.lines,
         )
 
