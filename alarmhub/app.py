@@ -22,6 +22,7 @@ from alarmhub.clock import MonotonicClock
 from alarmhub.engine.engine import Engine
 from alarmhub.engine.notices import clock_jumped, phones_lost
 from alarmhub.engine.outbox import Courier
+from alarmhub.engine.trials import Trials
 from alarmhub.gateway.reach import UnitSilence
 from alarmhub.gateway.server import Gateway, GatewaySettings
 from alarmhub.gateway.tokens import digest_of
@@ -45,7 +46,7 @@ COLLECT_AT = (100_000, 10, 1_000_000)
 """Of Python's collector by itself: only in a flood. Little here is garbage that refers to itself."""
 COLLECT_YOUNG_EVERY_S = 1.0
 COLLECT_ALL_EVERY_S = 600.0
-LOCAL_SCOPES = ("signals:write", "alarms:read", "metrics:read")
+LOCAL_SCOPES = ("signals:write", "alarms:read", "metrics:read", "trials:write")
 """What commands on this machine may do with the local secret."""
 
 _log = logs.get("app")
@@ -72,6 +73,7 @@ class App:
         self.gateway: Gateway
         self.api: Api
         self.lines: Lines
+        self.trials: Trials
 
     async def start(self) -> None:
         """Database, lease, state, doors. Raises StartFailed; what was started is undone then."""
@@ -250,7 +252,8 @@ class App:
             _log.warning(Line.REQUEST_REFUSED, reason=str(exc))
             return
         digest = digest_of(secret.reveal())
-        if await self.store.token(digest) is None:
+        known = await self.store.token(digest)
+        if known is None or set(known.scopes) != set(LOCAL_SCOPES):
             await self.store.add_tokens([Token(digest, "api", "local", LOCAL_SCOPES)], self.clock.now())
 
     async def _doors(self) -> None:
@@ -265,6 +268,7 @@ class App:
             on_seen=self._seen, on_unit=self._unit_silent, on_written=self._written,
         )  # fmt: skip
         self.gateway.seed(self.engine.facts)
+        self._begin_trials()
         self.engine.facts = ()
         self.engine.show_to(self.gateway)
         self.engine.begin()
@@ -279,7 +283,7 @@ class App:
             ),
             ready=self._ready,
             on_refused=lambda reason: self.metrics.refusals.labels("api", reason).inc(),
-            lines=lambda: self.lines.status(),
+            lines=lambda: self.lines.status(), trials=self.trials,
             hooks=Hooks(self.lines, [link.source for link in self.settings.alertmanager]),
         )  # fmt: skip
         self.engine.on_tokens.append(self.api.tokens_changed)
@@ -295,6 +299,26 @@ class App:
         spawn(self._collect(), "collector", self.crew)
 
     # Threads between the parts
+
+    def _begin_trials(self) -> None:
+        engine = self.engine
+        self.trials = Trials(
+            clock=self.clock, world=engine.world, fact=engine.fact, say=engine.say,
+            is_open=lambda source, key: engine.state.by_key(source, key) is not None,
+            lost=lambda source: engine.link(source, up=False), is_up=self.lines.is_up,
+            shown=self.gateway.banners_changed,
+        )  # fmt: skip
+        self.trials.take(engine.facts)
+        engine.admit, engine.announced = self.trials.admit, self.trials.announced
+        self.gateway.show_banners(self._banners_of)
+        spawn(self.trials.run(), "trials", self.crew)
+
+    def _banners_of(self, staff: str) -> tuple[str, ...]:
+        world = self.engine.world()
+        person = world.site.staff.get(staff)
+        units = {duty.unit for duty in world.roster.by_staff.get(staff, ())}
+        units |= set(person.units if person is not None else ())
+        return tuple(dict.fromkeys(text for unit in sorted(units) for text in self.trials.banners(unit)))
 
     def _ready(self) -> str:
         return "" if self.engine.storing else "the database does not take writes"

@@ -30,11 +30,13 @@ from alarmhub.gateway.tokens import digest_of
 from alarmhub.installation import opened
 from alarmhub.ports import StoreUnavailable, Token
 from alarmhub.press import PressFailed, Watch, button, reached
+from alarmhub.secret import Secret
 from alarmhub.settings import LOCAL_SECRET_FILE, Settings, SettingsRefused, local_secret, read
 from alarmhub.store.embedded import ServerFault
 from alarmhub.store.postgres import PostgresStore
+from alarmhub.trial import TrialFailed, asked, lines, walk_lines
 
-API_SCOPES = ("alarms:read", "alarms:answer", "metrics:read", "signals:write")
+API_SCOPES = ("alarms:read", "alarms:answer", "metrics:read", "signals:write", "trials:write")
 
 _T = TypeVar("_T")
 
@@ -117,10 +119,7 @@ async def _press(
 ) -> None:
     url = settings.api.url()
     await reached(url)
-    folder = settings.database.folder()
-    if not (folder / LOCAL_SECRET_FILE).exists():
-        raise PressFailed(f"no secret in {folder}; set ALARMHUB_DATABASE__DATA_DIR to the hub's data folder")
-    secret = local_secret(folder)
+    secret = _local_secret(settings)
     async with opened(settings) as store:
         published = await store.site()
     if published is None:
@@ -225,6 +224,98 @@ async def _dump(settings: Settings) -> str:
     if published is None:
         fail("no site has been loaded yet")
     return site_files.dump(published)
+
+
+def _local_secret(settings: Settings) -> Secret:
+    folder = settings.database.folder()
+    if not (folder / LOCAL_SECRET_FILE).exists():
+        raise PressFailed(f"no secret in {folder}; set ALARMHUB_DATABASE__DATA_DIR to the hub's data folder")
+    return local_secret(folder)
+
+
+_MINUTES = click.option("--minutes", type=float, default=60.0, show_default=True, help="At most 120.")
+_BY = click.option("--by", required=True, help="Staff id of who answers for it.")
+
+
+@main.group()
+def trial() -> None:
+    """Test mode, maintenance of a source, and walk tests (gångprov)."""
+
+
+def _tried(config: Path | None, path: str = "", body: dict[str, Any] | None = None) -> dict[str, Any]:
+    settings = settings_of(config)
+    logs.configure(level="error", format=settings.log.format)
+    try:
+        return run(asked(settings.api.url(), _local_secret(settings).reveal(), path, body))
+    except (TrialFailed, PressFailed) as exc:
+        fail(str(exc))
+
+
+@trial.command("list")
+@_config
+def trial_list(config: Path | None) -> None:
+    """What is a trial now, or announced."""
+    for line in lines(_tried(config)):
+        click.echo(line)
+
+
+@trial.command("test")
+@click.option("--source", help="All that this source sends.")
+@click.option("--place", help="All that comes from this place and below it.")
+@click.option("--heard", is_flag=True, help="Phones show and speak PROV; else they stay silent.")
+@_MINUTES
+@_BY
+@_config
+def trial_test(
+    source: str | None, place: str | None, heard: bool, minutes: float, by: str, config: Path | None
+) -> None:
+    """Begin test mode; emergency, team and assault ring as ever."""
+    body = {"source": source, "place": place, "heard": heard, "minutes": minutes, "by": by}
+    click.echo(f"test {_tried(config, '', body)['id']}: under way")
+
+
+@trial.command("maintenance")
+@click.argument("source")
+@click.option("--note", default="", help="For the banner on the units' phones.")
+@_MINUTES
+@_BY
+@_config
+def trial_maintenance(source: str, note: str, minutes: float, by: str, config: Path | None) -> None:
+    """SOURCE is worked on from now: its silence is no alarm until the end."""
+    body = {"source": source, "note": note, "minutes": minutes, "by": by}
+    click.echo(f"maintenance of {_tried(config, '/maintenance', body)['source']}: under way")
+
+
+@trial.command("walk")
+@click.argument("source")
+@_MINUTES
+@_BY
+@_config
+def trial_walk(source: str, minutes: float, by: str, config: Path | None) -> None:
+    """Begin a walk test of SOURCE's points."""
+    for line in walk_lines(_tried(config, "/walk", {"source": source, "minutes": minutes, "by": by})):
+        click.echo(line)
+
+
+@trial.command("tick")
+@click.argument("source")
+@click.argument("place")
+@_config
+def trial_tick(source: str, place: str, config: Path | None) -> None:
+    """The pressed point PLACE of SOURCE does what it should."""
+    for line in walk_lines(_tried(config, "/walk/tick", {"source": source, "place": place})):
+        click.echo(line)
+
+
+@trial.command("end")
+@click.argument("what", type=click.Choice(["test", "maintenance", "walk"]))
+@click.argument("which", metavar="ID|SOURCE")
+@_config
+def trial_end(what: str, which: str, config: Path | None) -> None:
+    """End a test by its id, or a SOURCE's maintenance or walk."""
+    path = "/end" if what == "test" else f"/{what}/end"
+    _tried(config, path, {"id" if what == "test" else "source": which})
+    click.echo(f"{what} {which}: ended")
 
 
 @main.group()

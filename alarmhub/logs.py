@@ -89,6 +89,9 @@ class Line(StrEnum):
     SOURCE_DOWN = "source_down", "A source has been silent for its whole down time."
     SOURCE_UP = "source_up", "A source that was down has been stable for its whole up time."
 
+    # Trials
+    TRIAL_ENDED = "trial_ended", "A test, maintenance window or walk test (`trial`, `key`) is over."
+
     # Phones
     PHONE_CONNECTED = "phone_connected", "A device said hello with a valid token."
     PHONE_CLOSED = "phone_closed", "A device's socket closed; `code` and `cause` say why."

@@ -221,7 +221,7 @@ class Store(Protocol):
         ...
 
     async def add_tokens(self, tokens: Sequence[Token], now: int) -> None:
-        """Store new tokens (only their digests)."""
+        """Store new tokens (only their digests); one that is known gets the scopes given."""
         ...
 
     async def alarm(self, id: str) -> tuple[Alarm, Sequence[TimelineEntry]] | None:

@@ -327,11 +327,13 @@ class Result(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="type"
     text: str | None = None
 
 
-class State(Struct, frozen=True, gc=False, tag_field="type", tag="state"):
-    """Whether the hub can store answers now."""
+class State(Struct, frozen=True, gc=False, tag_field="type", tag="state", omit_defaults=True):
+    """Whether the hub can store answers now. `banners`: what stands on this person's screens meanwhile, such
+    as a source under maintenance."""
 
     storing: bool
     at: int
+    banners: tuple[str, ...] = ()
 
 
 class BeatAnswer(Struct, frozen=True, gc=False, tag_field="type", tag="beat"):

@@ -36,6 +36,7 @@ class Flag(StrEnum):
     SAFE_SAID = "safe_said"  # assault: a responder said so, the source has not reset it
     REMINDED = "reminded"  # who takes it, or attends it, was asked about it
     PLACE_UNKNOWN = "place_unknown"
+    PLACE_NOT_VERIFIED = "place_not_verified"  # nobody has ticked this point in a walk test
     LAST_RESORT = "last_resort"
     ACKNOWLEDGED_AT_SOURCE = "acknowledged_at_source"
     PRESENCE = "presence"  # somebody is in the room

@@ -55,6 +55,7 @@ class Signal(Struct, frozen=True, gc=False):
     id: str | None = None
     occurred_at: int | None = None
     heard: bool = False  # drills: PROV shown and spoken
+    unverified: bool = False  # nobody has ticked this point in a walk test of its source
     targets: tuple[str, ...] = ()  # requests and hub notices: who is asked, instead of the kind's steps
     unit: str | None = None  # hub notices without a place
     inside: tuple[str, ...] = ()  # staff known to be there: no candidates of an assistance

@@ -100,12 +100,18 @@ def open_new(event: Raised, world: World, now: int) -> Alarm:
         ends=ends_by(signal, world),
         heard=signal.heard,
         targets=signal.targets,
-        flags=() if place or signal.unit else (Flag.PLACE_UNKNOWN,),
+        flags=_flags(signal, known=place is not None),
         excluded=_inside(event) if kind is Kind.ASSISTANCE else (),
         again=event.around.again,
         return_at=None if policy.return_s is None else now + policy.return_s * S,
         expire_at=None if rules.expire_s is None else now + rules.expire_s * S,
     )
+
+
+def _flags(signal: Signal, *, known: bool) -> tuple[Flag, ...]:
+    if not known and not signal.unit:
+        return (Flag.PLACE_UNKNOWN,)
+    return (Flag.PLACE_NOT_VERIFIED,) if signal.unverified else ()
 
 
 def kept_origin(signal: Signal, before: str = "") -> str:

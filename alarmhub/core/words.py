@@ -69,6 +69,7 @@ FLAGS: Final[dict[str, Both]] = {
     "safe_said": ("sagt lugnt, väntar på återställning", "said to be safe, waiting for the reset"),
     "reminded": ("påminnelse", "reminder"),
     "place_unknown": ("okänd plats", "unknown place"),
+    "place_not_verified": ("platsen är inte kontrollerad", "place not verified"),
     "last_resort": ("sista utvägen ringer", "last resort rings"),
     "acknowledged_at_source": ("besvarat vid källan", "answered at the source"),
     "presence": ("närvaro i rummet", "presence in the room"),

@@ -14,11 +14,9 @@ import msgspec
 
 from alarmhub import logs
 from alarmhub.clock import Clock
-from alarmhub.core.addressing import room_of
 from alarmhub.core.alarm import Alarm
 from alarmhub.core.events import Answer, Signal, SignalEvent, WorldChanged
 from alarmhub.core.reach import Reach
-from alarmhub.core.signalling import kind_of, priority_of
 from alarmhub.core.site import Site
 from alarmhub.core.world import World
 from alarmhub.engine import ids, notices
@@ -41,6 +39,7 @@ from alarmhub.engine.items import (
 from alarmhub.engine.lease import Tenure
 from alarmhub.engine.measures import Measures
 from alarmhub.engine.outbox import Courier, Outbox
+from alarmhub.engine.ranking import lane_of, rank_of
 from alarmhub.engine.state import State
 from alarmhub.engine.timer import DeadlineTimer
 from alarmhub.engine.watch import Watch
@@ -105,6 +104,10 @@ class Engine:
         """Facts the start found, for those who keep their own (the gateway's last-seen times)."""
         self._began = False
         self._writer: Writer
+        self.admit: Callable[[Signal], Signal] = lambda signal: signal
+        """What a source's signal counts as (`engine.trials`)."""
+        self.announced: Callable[[str], bool] = lambda source: False
+        """Whether a source's silence is announced."""
         self.on_site: list[Callable[[Site], None]] = []
         self.on_tokens: list[Callable[[], None]] = []
 
@@ -207,7 +210,7 @@ class Engine:
 
     async def signal(self, signal: Signal) -> SignalOutcome:
         """Take a source's signal; returns after the commit. Raises NotStored, Refused."""
-        now = self._clock.now()
+        now, world, signal = self._clock.now(), self.world(), self.admit(signal)
         if signal.id is not None:
             known = await self._known(f"source:{signal.source}", signal.id)
             if known is not None:
@@ -215,20 +218,9 @@ class Engine:
         future: asyncio.Future[SignalOutcome] = asyncio.get_running_loop().create_future()
         begins = signal.event in (SignalEvent.START, SignalEvent.ONCE) and signal.key != ""
         fresh = begins and self.state.by_key(signal.source, signal.key) is None
-        self._writer.put(SignalItem(now, self._rank(signal), self._lane(signal), future, signal, fresh=fresh))
+        rank, lane = rank_of(signal, world), lane_of(signal, world)
+        self._writer.put(SignalItem(now, rank, lane, future, signal, fresh=fresh))
         return await future
-
-    def _lane(self, signal: Signal) -> str:
-        """Signals that may mean the same alarm: a reset may name the room where the call named the bed."""
-        place = signal.place and room_of(signal.place, self.world())
-        return f"{signal.source}|{signal.key or place or signal.source_text}"
-
-    def _rank(self, signal: Signal) -> Rank:
-        if signal.event not in (SignalEvent.START, SignalEvent.ONCE):
-            return Rank.ANSWER
-        world = self.world()
-        kind, type_id = kind_of(signal, world)
-        return RANK_OF[priority_of(signal, kind, type_id, world)]
 
     async def _known(self, scope: str, id: str) -> bytes | None:
         known = self.state.reply(scope, id)
@@ -302,7 +294,10 @@ class Engine:
         self._writer.put(FactItem(self._clock.now(), scope, key, body))
 
     async def link(self, source: str, *, up: bool) -> None:
-        """A source's link went down or came back (already with hysteresis): the hub itself is the news."""
+        """A source's link went down or came back (already with hysteresis): the hub itself is the news.
+        Nothing is said while its silence is announced."""
+        if not up and self.announced(source):
+            return
         _log.warning(Line.SOURCE_UP if up else Line.SOURCE_DOWN, source=source)
         event = WorldChanged("link_back" if up else "link_lost")
         for alarm in self.state.of_source(source):
@@ -313,7 +308,8 @@ class Engine:
     def say(self, notice: Signal) -> None:
         """What the hub itself has to say. Nobody waits for it and it is never refused: while the database is
         away it waits, and is stored with the first batch afterwards."""
-        self._writer.put(SignalItem(self._clock.now(), self._rank(notice), self._lane(notice), None, notice))
+        rank, lane = rank_of(notice, self.world()), lane_of(notice, self.world())
+        self._writer.put(SignalItem(self._clock.now(), rank, lane, None, notice))
 
     # Desk
 

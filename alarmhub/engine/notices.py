@@ -97,6 +97,24 @@ def trouble_over(site: Site, source_id: str, what: str) -> Signal:
     )
 
 
+def after_maintenance(site: Site, source_id: str, unit: str, at: int) -> Signal:
+    """The silent drill that ends a maintenance window: do alarms reach this unit's phones?"""
+    source = site.sources.get(source_id)
+    name = source.name if source is not None else source_id
+    text = _text(site, f"Prov efter underhåll av {name}", f"Drill after maintenance of {name}")
+    return Signal(
+        source=HUB,
+        event=SignalEvent.ONCE,
+        key=f"drill:{source_id}:{unit}:{at}"[:200],
+        ref=source_id,
+        kind=Kind.DRILL,
+        text=text,
+        source_text=text,
+        unit=unit,
+        targets=("unit",),
+    )
+
+
 def unstaffed(site: Site, now: int, ahead: int, warned: set[str]) -> tuple[list[Signal], set[str]]:
     """Units that have somebody now and will have nobody then; each is warned of once per gap."""
     then = set(unstaffed_units(site, ahead))

@@ -182,11 +182,20 @@ class Gateway:
             self._telling = True
             spawn(self._tell_storing(storing), "phone state", self._crew, ends=True)
 
+    def banners_changed(self) -> None:
+        """What `banners_of` says of some people is another than before."""
+        self.storing(self._desk.storing)
+
     async def _tell_storing(self, storing: bool) -> None:
         while True:
-            frame = text_frame(encode(State(storing=storing, at=self._clock.now())))
+            frames: dict[tuple[str, ...], bytes] = {}
             for number, connection in enumerate(self._seats.connections()):
-                connection.send_frames(frame)
+                seat = connection.seat
+                banners = () if seat is None else self._sessions.banners_of(seat.key.staff)
+                if banners not in frames:
+                    state = State(storing=storing, at=self._clock.now(), banners=banners)
+                    frames[banners] = text_frame(encode(state))
+                connection.send_frames(frames[banners])
                 if number % AT_ONCE == AT_ONCE - 1:
                     await asyncio.sleep(0)
             if self._desk.storing == storing:
@@ -195,6 +204,10 @@ class Gateway:
         self._telling = False
 
     # -- for the app ----------------------------------------------------------------------------
+
+    def show_banners(self, banners_of: Callable[[str], tuple[str, ...]]) -> None:
+        """From now on this says what stands on a person's screens, in plain words."""
+        self._sessions.banners_of = banners_of
 
     @property
     def live(self) -> int:

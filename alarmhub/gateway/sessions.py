@@ -70,6 +70,8 @@ class Sessions:
         self._faults_allowed = faults_allowed
         self._on_seated = on_seated
         self._asking = Asking(intake, desk, seats, crew)
+        self.banners_of: Callable[[str], tuple[str, ...]] = lambda staff: ()
+        """What stands on a person's screens, in plain words."""
         self.faults = 0
         self.bad_tokens = 0
 
@@ -157,8 +159,9 @@ class Sessions:
                 staff=staff, beat_every=self._beat_s, at=now, features=FEATURES, name=site.staff[staff].name
             ),
         )
-        if not self._desk.storing:
-            connection.send(encode(State(storing=False, at=now)))
+        banners = self.banners_of(staff)
+        if banners or not self._desk.storing:
+            connection.send(encode(State(storing=self._desk.storing, at=now, banners=banners)))
         _log.debug(Line.PHONE_CONNECTED, staff=staff, device=device, replaced=replaced is not None)
         self._on_seated(key)
         connection.checked()

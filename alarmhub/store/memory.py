@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from alarmhub.core.alarm import Alarm
 from alarmhub.core.site import Site
@@ -280,9 +281,11 @@ class MemoryStore:
         """See `ports.Store.add_tokens`."""
         self._reach()
         given = {token.digest: token for token in tokens}
-        if len(given) < len(tokens) or given.keys() & self.tables.tokens.keys():
+        if len(given) < len(tokens):
             raise Unstorable("a token twice")
-        self.tables.tokens.update(given)
+        known = self.tables.tokens
+        for digest, token in given.items():
+            known[digest] = replace(known.get(digest, token), scopes=token.scopes)
         self.tables.tokens_version += 1
 
     # -- inside ----------------------------------------------------------------------------------------------

@@ -221,7 +221,8 @@ SELECT digest, kind, subject, scopes FROM token WHERE digest = $1 AND NOT revoke
 -- add_tokens --
 INSERT INTO token (digest, kind, subject, scopes, created_at)
 SELECT u.digest, u.kind, u.subject, string_to_array(u.scopes, ' '), $5::bigint
-FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[]) u (digest, kind, subject, scopes);
+FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[]) u (digest, kind, subject, scopes)
+ON CONFLICT (digest) DO UPDATE SET scopes = excluded.scopes;
 
 -- alarm --
 SELECT body FROM alarm WHERE id = $1;

@@ -19,6 +19,7 @@ from aiohttp import hdrs, web
 from alarmhub import logs
 from alarmhub.core.kinds import PRIORITY_RANK, RULES, Priority
 from alarmhub.core.wording import error_label
+from alarmhub.engine.trials import Trials
 from alarmhub.logs import Line
 from alarmhub.metrics import CONTENT_TYPE as METRICS_CONTENT_TYPE
 from alarmhub.ports import (
@@ -39,6 +40,7 @@ from alarmhub.web.posting import Posting
 from alarmhub.web.problems import Failed, invalid, later
 from alarmhub.web.routes import PHONE, SOURCE, Route, allowed_methods, at
 from alarmhub.web.server import HttpServer, WebSettings, fault, read_body, refusal, reply
+from alarmhub.web.trials import TrialDoor
 from alarmhub.web.views import language_of, source_shown
 
 HOSTS_REMEMBERED: Final = 64
@@ -80,6 +82,7 @@ class Api:
         on_refused: Callable[[str], None] | None = None,
         lines: Callable[[], Sequence[SourceStatus]] = lambda: (),
         hooks: Webhooks | None = None,
+        trials: Trials,
     ) -> None:
         self._lines, self._posting = lines, Posting()
         self._hooks = hooks or NoWebhooks()
@@ -106,6 +109,7 @@ class Api:
             "getHealth": self._get_health,
             "getReady": self._get_ready,
             "getMetrics": self._get_metrics,
+            **TrialDoor(trials, settings).serves(),
         }
 
     @property

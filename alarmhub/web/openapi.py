@@ -14,7 +14,7 @@ from msgspec import Struct
 from alarmhub import __version__
 from alarmhub.core.alarm import Phase
 from alarmhub.metrics import CONTENT_TYPE as METRICS_CONTENT_TYPE
-from alarmhub.web import wire
+from alarmhub.web import trials, wire
 from alarmhub.web.problems import PROBLEM_JSON, Problem
 from alarmhub.web.reading import LONGEST_PAGE, PAGE, UNITS_AT_ONCE
 from alarmhub.web.routes import API, PHONE, ROUTES, SCOPES, SOURCE, Route
@@ -37,7 +37,7 @@ _MEANINGS: Final = {
     404: "There is no such alarm, or it is not the caller's to see.",
     405: "Another method; Allow names which.",
     408: "The body did not arrive in time.",
-    409: "The answer does not fit the alarm's state any more; `error` says how.",
+    409: "It does not fit the state of what it is about; `error` or `field` says how.",
     413: "The body is larger than 64 KiB.",
     415: "The body is not application/json.",
     417: "Only Expect: 100-continue is understood.",
@@ -115,6 +115,13 @@ _OPERATIONS: Final[dict[str, _Operation]] = {
         {200: (wire.AnswerOut,)}, (*_BODY, 404, 409, 422, 503), wire.AnswerIn, parameters=(_ALARM_ID,)
     ),
     "listSources": _Operation({200: (wire.SourcePage,)}, (503,)),
+    "listTrials": _Operation({200: (trials.TrialsOut,)}, (503,)),
+    **{
+        name: _Operation(
+            {201 if name.startswith("post") else 200: (trials.ANSWERS[name],)}, (*_BODY, 409, 503), body
+        )
+        for name, body in trials.BODIES.items()
+    },
     "getOpenapi": _Operation({200: (dict[str, Any],)}),
     "getHealth": _Operation({200: (wire.Health,)}),
     "getReady": _Operation({200: (wire.Health,)}, (503,)),

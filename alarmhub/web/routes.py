@@ -14,8 +14,10 @@ ALARMS_READ: Final = "alarms:read"
 ALARMS_ANSWER: Final = "alarms:answer"
 METRICS_READ: Final = "metrics:read"
 SIGNALS_WRITE: Final = "signals:write"
+TRIALS_WRITE: Final = "trials:write"
 SCOPES: Final[dict[str, str]] = {
     SIGNALS_WRITE: "Send signals for any source.",
+    TRIALS_WRITE: "Begin and end tests, maintenance windows and walk tests.",
     ALARMS_READ: "Read all alarms with their time lines.",
     ALARMS_ANSWER: "Answer alarms for any person.",
     METRICS_READ: "Read the hub's metrics.",
@@ -44,6 +46,7 @@ class Route(Struct, frozen=True, kw_only=True):
 SIGNALS: Final = "/api/v1/signals"
 ALERTMANAGER: Final = "/api/v1/alertmanager"
 SOURCES: Final = "/api/v1/sources"
+TRIALS: Final = "/api/v1/trials"
 ALARMS: Final = "/api/v1/alarms"
 
 ROUTES: Final = (
@@ -71,6 +74,39 @@ ROUTES: Final = (
     Route(
         method="GET", path=SOURCES, name="listSources", kinds=(API,), scope=METRICS_READ, local_too=True,
         summary="Each source's way in: whether it is up, its last signal, answer and refusal.",
+    ),
+    Route(
+        method="GET", path=TRIALS, name="listTrials", kinds=(API,), scope=TRIALS_WRITE,
+        summary="Tests, maintenance windows and walk tests, under way or announced.",
+    ),
+    Route(
+        method="POST", path=TRIALS, name="postTest", kinds=(API,), scope=TRIALS_WRITE,
+        summary="Begin test mode of a place or a source: what comes from there is a drill.",
+    ),
+    Route(
+        method="POST", path=TRIALS + "/end", name="endTest", kinds=(API,), scope=TRIALS_WRITE,
+        summary="End a test before its time.",
+    ),
+    Route(
+        method="POST", path=TRIALS + "/maintenance", name="postMaintenance", kinds=(API,), scope=TRIALS_WRITE,
+        summary="Announce that a source is worked on: its silence is no alarm until the end.",
+    ),
+    Route(
+        method="POST", path=TRIALS + "/maintenance/end", name="endMaintenance", kinds=(API,),
+        scope=TRIALS_WRITE,
+        summary="End it: a drill to its units' phones, an alarm if the source is not back.",
+    ),
+    Route(
+        method="POST", path=TRIALS + "/walk", name="postWalk", kinds=(API,), scope=TRIALS_WRITE,
+        summary="Begin a walk test: what is pressed rings at the engineer's phone and can be ticked.",
+    ),
+    Route(
+        method="POST", path=TRIALS + "/walk/tick", name="tickPoint", kinds=(API,), scope=TRIALS_WRITE,
+        summary="A pressed point does what it should.",
+    ),
+    Route(
+        method="POST", path=TRIALS + "/walk/end", name="endWalk", kinds=(API,), scope=TRIALS_WRITE,
+        summary="End the walk; unticked points ring with a word about it.",
     ),
     Route(method="GET", path="/api/v1/openapi.json", name="getOpenapi", summary="This document."),
     Route(method="GET", path="/healthz", name="getHealth", summary="The process is alive."),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -279,6 +279,8 @@ class Health(Struct, frozen=True, kw_only=True):
     status: str
 
 
+T = TypeVar("T")
+
 _DECODE_SIGNAL: Final[msgspec.json.Decoder[SignalIn]] = msgspec.json.Decoder(SignalIn)
 _DECODE_ANSWER: Final = msgspec.json.Decoder(AnswerIn)
 
@@ -293,10 +295,7 @@ _EXPECTED: Final = {
 
 def read_signal(body: bytes) -> SignalIn:
     """Decode and check the body of POST /api/v1/signals. Raises Failed (400)."""
-    try:
-        taken = _DECODE_SIGNAL.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _refusal(body, error) from None
+    taken = decoded(body, _DECODE_SIGNAL)
     if taken.kind is None and taken.type is None and isinstance(taken, Start | Once):
         raise invalid("kind", f"kind ({', '.join(Kind)}) or type", "kind or type is required")
     return taken
@@ -304,8 +303,13 @@ def read_signal(body: bytes) -> SignalIn:
 
 def read_answer(body: bytes) -> AnswerIn:
     """Decode and check the body of POST /api/v1/alarms/{id}/answers. Raises Failed (400)."""
+    return decoded(body, _DECODE_ANSWER)
+
+
+def decoded(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """A body of this decoder's type. Raises Failed (400)."""
     try:
-        return _DECODE_ANSWER.decode(body)
+        return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _refusal(body, error) from None
 

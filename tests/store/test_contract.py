@@ -449,7 +449,7 @@ async def test_the_lease_brings_word_of_new_sites_and_tokens(store: Any, epoch: 
 
 
 async def test_a_token_is_known_by_its_digest(store: Any) -> None:
-    """And by nothing else; the same secret twice is refused."""
+    """And by nothing else; one that is known gets new scopes and nothing else, twice at once is refused."""
     api = Token(digest=b"\x00" * 32, kind="api", subject="board", scopes=("alarms:read", "site:read"))
     phone = Token(digest=b"\xff" * 32, kind="phone", subject="berit")
 
@@ -458,8 +458,12 @@ async def test_a_token_is_known_by_its_digest(store: Any) -> None:
     assert await store.token(b"\x00" * 32) == api
     assert await store.token(b"\xff" * 32) == phone
     assert await store.token(b"\x01" * 32) is None
+    wider = Token(digest=b"\x00" * 32, kind="phone", subject="berit", scopes=("site:read",))
+    await store.add_tokens([wider], NOW)
+    known = await store.token(b"\x00" * 32)
+    assert (known.kind, known.subject, known.scopes) == ("api", "board", ("site:read",))
     with pytest.raises(Unstorable):
-        await store.add_tokens([api], NOW)
+        await store.add_tokens([api, api], NOW)
 
 
 async def test_a_time_line_is_in_order(store: Any, epoch: int) -> None:

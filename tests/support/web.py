@@ -8,6 +8,8 @@ from typing import Any, cast
 
 import aiohttp
 
+from alarmhub.clock import MonotonicClock
+from alarmhub.engine.trials import Trials
 from alarmhub.ports import SourceStatus, Store
 from alarmhub.web.api import Api
 from alarmhub.web.server import WebSettings
@@ -18,6 +20,24 @@ PLANT = "plant-secret"
 OTHER = "other-secret"
 ANNA = "anna-secret"
 BO = "bo-secret"
+
+
+def trials_of(intake: Intake) -> Trials:
+    """Trials over a behaving fake; its facts are kept nowhere."""
+
+    async def lost(source: str) -> None:
+        await intake.link(source, up=False)
+
+    return Trials(
+        clock=MonotonicClock(),
+        world=intake.world,
+        fact=lambda scope, key, body: None,
+        say=intake.say,
+        is_open=lambda source, key: False,
+        lost=lost,
+        is_up=lambda source: True,
+        shown=lambda: None,
+    )
 
 
 class Caller:
@@ -76,6 +96,7 @@ class Hub:
         self.shelf.admit(OTHER, "source", "other")
         self.shelf.admit(ANNA, "phone", "anna")
         self.shelf.admit(BO, "phone", "bo")
+        self.trials = trials_of(self.intake)
         self.api = Api(
             intake=self.intake,
             desk=self.intake,
@@ -86,6 +107,7 @@ class Hub:
             on_refused=self.refusals.append,
             hooks=self.hooks,
             lines=lambda: self.lines,
+            trials=self.trials,
         )
 
     @property

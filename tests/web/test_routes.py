@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from alarmhub.core.trials import Pressed
 from alarmhub.web.routes import ROUTES, SCOPES, Route, allowed_methods, at
 from tests.support.intake import BED
 from tests.support.web import Caller, Hub, running
@@ -31,8 +33,37 @@ MATRIX: dict[str, tuple[int, ...]] = {
     "getHealth": (200, 200, 200, 200, 200, 200, 200),
     "getReady": (200, 200, 200, 200, 200, 200, 200),
     "listSources": (401, 401, 403, 403, 403, 200, 200),
+    "listTrials": (401, 401, 403, 403, 403, 200, 200),
+    "postTest": (401, 401, 403, 403, 403, 201, 201),
+    "endTest": (401, 401, 403, 403, 403, 200, 200),
+    "postMaintenance": (401, 401, 403, 403, 403, 201, 201),
+    "endMaintenance": (401, 401, 403, 403, 403, 200, 200),
+    "postWalk": (401, 401, 403, 403, 403, 201, 201),
+    "tickPoint": (401, 401, 403, 403, 403, 200, 200),
+    "endWalk": (401, 401, 403, 403, 403, 200, 200),
     "getMetrics": (401, 401, 403, 403, 403, 200, 200),
 }
+
+
+TRIALS: dict[str, dict[str, Any]] = {
+    "postTest": {"by": "anna", "minutes": 5, "source": "plant"},
+    "endTest": {"id": "t"},
+    "postMaintenance": {"by": "anna", "minutes": 5, "source": "plant"},
+    "endMaintenance": {"source": "plant"},
+    "postWalk": {"by": "anna", "minutes": 5, "source": "plant"},
+    "tickPoint": {"source": "plant", "place": BED},
+    "endWalk": {"source": "plant"},
+}
+
+
+def under_way(hub: Hub) -> None:
+    """A test, a window and a walk in which the bed was pressed."""
+    trials = hub.trials
+    test = trials.begin_test(by="anna", minutes=5, heard=False, source="plant")
+    trials.tests["t"] = test
+    trials.begin_maintenance(by="anna", minutes=5, source="plant")
+    walk = trials.begin_walk(by="anna", minutes=5, source="plant")
+    trials.walks["plant"] = replace(walk, pressed={BED: Pressed(1, "patient_call", "x")})
 
 
 def body_for(route: Route, caller: str) -> dict[str, Any] | None:
@@ -43,6 +74,8 @@ def body_for(route: Route, caller: str) -> dict[str, Any] | None:
         return signal | ({"source": "plant"} if by_api else {})
     if route.name == "postAlertmanager":
         return {"alerts": []}
+    if route.name in TRIALS:
+        return TRIALS[route.name]
     if route.name == "postAnswer":
         return {"answer": "accept", "rev": 1, "req": caller} | ({"staff": "anna"} if by_api else {})
     return None
@@ -66,6 +99,7 @@ def secret_for(hub: Hub, route: Route, caller: str) -> str | None:
 
 async def tried(hub: Hub, call: Caller, route: Route, caller: str) -> int:
     """The status this caller gets there, with everything else in order."""
+    under_way(hub)
     opened = await call.post(ref="theirs", event="start", place=BED, kind="patient_call")
     path = route.path.replace("{id}", opened.body["alarm"])
     if route.name == "postAlertmanager" and caller.startswith("api"):

@@ -1,0 +1,220 @@
+"""Tests, maintenance and walk tests on a running engine, in virtual time."""
+
+from __future__ import annotations
+
+import pytest
+
+from alarmhub.core.alarm import Flag
+from alarmhub.core.trials import LONGEST_S
+from alarmhub.engine.trials import TrialRefused, Trials
+from tests.support.shift import Shift
+from tests.support.virtual import in_virtual_time, passes
+from tests.support.ward import path
+
+
+class Desk:
+    """The trials of a shift, and what they told."""
+
+    def __init__(self, shift: Shift) -> None:
+        engine = shift.engine
+        self.up = True
+        self.shown = 0
+        self.trials = Trials(
+            clock=shift.clock,
+            world=engine.world,
+            fact=engine.fact,
+            say=engine.say,
+            is_open=lambda source, key: engine.state.by_key(source, key) is not None,
+            lost=lambda source: engine.link(source, up=False),
+            is_up=lambda source: self.up,
+            shown=self._show,
+        )
+        engine.admit, engine.announced = self.trials.admit, self.trials.announced
+
+    def _show(self) -> None:
+        self.shown += 1
+
+
+@in_virtual_time
+async def test_in_test_mode_a_call_is_a_drill_and_after_it_a_call_again() -> None:
+    """On both sides of its end; nobody has to remember to end it."""
+    async with Shift() as shift:
+        trials = Desk(shift).trials
+        trials.begin_test(by="anna", minutes=1, heard=True, place=path("12/1"))
+        drill = await shift.press("12/1", key="a")
+        assert (drill.kind, drill.heard) == ("drill", True)
+        elsewhere = await shift.press("14/1", key="b")
+        assert elsewhere.kind == "patient_call"
+        await passes(59.0)
+        assert (await shift.press("12/1", key="c")).kind == "drill"
+        await passes(1.0)
+        await trials.look()
+        assert trials.tests == {}
+        assert (await shift.press("12/1", key="d")).kind == "patient_call"
+
+
+@pytest.mark.parametrize("kind", ["emergency", "team", "assault"])
+@in_virtual_time
+async def test_a_test_never_hides_what_is_urgent(kind: str) -> None:
+    """It rings as ever."""
+    async with Shift() as shift:
+        Desk(shift).trials.begin_test(by="anna", minutes=60, heard=False, source="plant")
+        assert (await shift.press("12/1", kind, key="a")).kind == kind
+
+
+@in_virtual_time
+async def test_an_alarm_that_is_open_stays_what_it_is() -> None:
+    """Its repeat counts, its reset ends it."""
+    async with Shift() as shift:
+        trials = Desk(shift).trials
+        call = await shift.press("12/1", key="a")
+        trials.begin_test(by="anna", minutes=60, heard=False, source="plant")
+        again = await shift.press("12/1", key="a")
+        assert (again.id, again.kind, again.count) == (call.id, "patient_call", 2)
+        ended = await shift.reset("12/1", key="a")
+        assert ended.phase == "ended"
+
+
+@in_virtual_time
+async def test_the_reset_of_a_drill_ends_it() -> None:
+    """Lamps go out on the panel and on the phone."""
+    async with Shift() as shift:
+        Desk(shift).trials.begin_test(by="anna", minutes=60, heard=False, source="plant")
+        drill = await shift.press("12/1", key="a")
+        ended = await shift.reset("12/1", key="a")
+        assert (ended.alarm, ended.phase) == (drill.id, "ended")
+
+
+@pytest.mark.parametrize(
+    ("what", "field"),
+    [
+        ({"minutes": LONGEST_S / 60 + 0.1, "source": "plant"}, "minutes"),
+        ({"minutes": 0, "source": "plant"}, "minutes"),
+        ({"minutes": 5, "source": "nobody"}, "source"),
+        ({"minutes": 5, "place": "f/none"}, "place"),
+        ({"minutes": 5}, "source"),
+        ({"minutes": 5, "source": "plant", "place": path("12/1")}, "source"),
+        ({"minutes": 5, "source": "plant", "by": "nobody"}, "by"),
+    ],
+)
+@in_virtual_time
+async def test_what_cannot_be_is_refused_by_name(what: dict[str, object], field: str) -> None:
+    """Longer than two hours, an unknown source, place or person, neither or both."""
+    async with Shift() as shift:
+        usual: dict[str, object] = {"by": "anna", "heard": False}
+        with pytest.raises(TrialRefused) as refused:
+            Desk(shift).trials.begin_test(**(usual | what))  # type: ignore[arg-type]
+        assert refused.value.field == field
+
+
+@in_virtual_time
+async def test_two_hours_are_allowed() -> None:
+    """The other side of the limit."""
+    async with Shift() as shift:
+        test = Desk(shift).trials.begin_test(by="anna", minutes=120, heard=False, source="plant")
+        assert test.until_at - test.from_at == LONGEST_S * 1000
+
+
+@in_virtual_time
+async def test_under_maintenance_silence_is_announced_and_its_end_is_a_drill() -> None:
+    """No alarm for the lost link meanwhile; one if it is not back at the end."""
+    async with Shift() as shift:
+        desk = Desk(shift)
+        desk.trials.begin_maintenance(source="plant", by="anna", minutes=1)
+        assert desk.shown == 1
+        unit = next(iter(shift.engine.world().site.units))
+        await shift.engine.link("plant", up=False)
+        await shift.settled()
+        assert shift.open_of("technical") == []
+        desk.up = False
+        await passes(59.0)
+        await desk.trials.look()
+        assert desk.trials.announced("plant")
+        await passes(1.0)
+        await desk.trials.look()
+        await shift.settled()
+        assert not desk.trials.announced("plant")
+        assert [alarm.key.split(":")[0] for alarm in shift.open_of("drill")]
+        assert any(alarm.key.startswith("link:plant") for alarm in shift.open_of("technical"))
+        assert desk.trials.banners(unit) == ()
+
+
+@in_virtual_time
+async def test_a_source_that_is_back_ends_its_maintenance_without_an_alarm() -> None:
+    """The drill tells whether its phones are reached."""
+    async with Shift() as shift:
+        desk = Desk(shift)
+        desk.trials.begin_maintenance(source="plant", by="anna", minutes=60)
+        await desk.trials.end_maintenance("plant")
+        await shift.settled()
+        assert shift.open_of("drill") and not shift.open_of("technical")
+        with pytest.raises(TrialRefused):
+            await desk.trials.end_maintenance("plant")
+
+
+@in_virtual_time
+async def test_a_window_announced_ahead_begins_at_its_time() -> None:
+    """Until then silence is an alarm as ever."""
+    async with Shift() as shift:
+        desk = Desk(shift)
+        begins = shift.clock.now() + 60_000
+        desk.trials.begin_maintenance(source="plant", by="anna", minutes=30, from_at=begins)
+        assert not desk.trials.announced("plant")
+        await passes(60.0)
+        assert desk.trials.announced("plant")
+        with pytest.raises(TrialRefused):
+            desk.trials.begin_maintenance(source="plant", by="anna", minutes=5, from_at=begins - 3_600_000)
+
+
+@in_virtual_time
+async def test_a_walk_rings_only_who_walks_and_unticked_points_say_so_afterwards() -> None:
+    """Pressed, ticked, ended: the ticked one rings as ever, the other with a word about it."""
+    async with Shift() as shift:
+        trials = Desk(shift).trials
+        before = await shift.press("14/1", key="before")
+        assert Flag.PLACE_NOT_VERIFIED not in before.flags
+        trials.begin_walk(source="plant", by="anna", minutes=30)
+        one = await shift.press("12/1", key="a")
+        two = await shift.press("13/1", key="b")
+        assert {one.kind, two.kind} == {"drill"}
+        assert shift.told(one) | shift.told(two) == {"anna"}
+        with pytest.raises(TrialRefused):
+            trials.tick(source="plant", place=path("14/1"))
+        trials.tick(source="plant", place=path("12/1"))
+        assert path("12/1") not in trials.unticked("plant")
+        assert path("13/1") in trials.unticked("plant")
+        trials.end_walk("plant")
+        ticked = await shift.press("12/1", key="c")
+        unticked = await shift.press("13/1", key="d")
+        assert (ticked.kind, unticked.kind) == ("patient_call", "patient_call")
+        assert Flag.PLACE_NOT_VERIFIED not in ticked.flags
+        assert Flag.PLACE_NOT_VERIFIED in unticked.flags
+
+
+@in_virtual_time
+async def test_an_emergency_pressed_in_a_walk_rings_for_real() -> None:
+    """Whoever walks has told the ward before; nobody hides an emergency."""
+    async with Shift() as shift:
+        Desk(shift).trials.begin_walk(source="plant", by="anna", minutes=30)
+        assert (await shift.press("12/1", "emergency", key="a")).kind == "emergency"
+
+
+@in_virtual_time
+async def test_trials_survive_a_restart() -> None:
+    """They are facts in the database; what is over by then is not taken up."""
+    async with Shift() as shift:
+        trials = Desk(shift).trials
+        trials.begin_test(by="anna", minutes=5, heard=False, place=path("12/1"))
+        trials.begin_maintenance(source="plant", by="anna", minutes=5)
+        trials.begin_walk(source="plant", by="anna", minutes=5)
+        await shift.press("13/1", key="p")
+        trials.tick(source="plant", place=path("13/1"))
+        await shift.settled()
+        await passes(0)
+        await shift.settled()
+        again = Desk(shift).trials
+        again.take(shift.tables.facts.values())
+        assert again.tests == trials.tests
+        assert again.maintenances == trials.maintenances
+        assert again.walks == trials.walks
+        assert again.verified == trials.verified
