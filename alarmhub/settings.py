@@ -30,6 +30,7 @@ from alarmhub.inbound.espax_settings import EspaxLink
 from alarmhub.inbound.hl7_settings import Hl7Link
 from alarmhub.inbound.modbus_settings import ModbusLink
 from alarmhub.inbound.mqtt_settings import MqttLink
+from alarmhub.inbound.scaip_settings import ScaipLink
 from alarmhub.inbound.settings import LONGEST_FAULT_VALUE_CHARS, Name, Port
 from alarmhub.inbound.smtp_settings import SmtpLink
 from alarmhub.inbound.snpp_settings import SnppLink
@@ -37,12 +38,6 @@ from alarmhub.secret import Secret
 
 ENV_PREFIX: Final = "ALARMHUB_"
 LOCAL_SECRET_FILE: Final = "press.secret"
-
-Station = Annotated[str, Meta(pattern="^[0-9]$")]
-Charset = Literal[
-    "ascii", "latin-1", "cp1252", "cp437", "cp850", "utf-8",
-    "iso646-de", "iso646-se", "iso646-se-c", "iso646-dk", "iso646-no",
-]  # fmt: skip
 
 
 class SettingsRefused(ValueError):
@@ -156,6 +151,9 @@ class Settings(Struct, frozen=True):
     mqtt: tuple[MqttLink, ...] = ()
     modbus: tuple[ModbusLink, ...] = ()
     alertmanager: tuple[AlertmanagerLink, ...] = ()
+    scaip: tuple[ScaipLink, ...] = ()
+    snpp: tuple[SnppLink, ...] = ()
+    smtp: tuple[SmtpLink, ...] = ()
 
     def by_protocol(self) -> dict[str, tuple[Any, ...]]:
         """The links of every protocol, in the order of `LINKS`."""
@@ -244,6 +242,9 @@ LINKS: Final[dict[str, type[Struct]]] = {
     "mqtt": MqttLink,
     "modbus": ModbusLink,
     "alertmanager": AlertmanagerLink,
+    "scaip": ScaipLink,
+    "snpp": SnppLink,
+    "smtp": SmtpLink,
 }
 """Arrays of tables: one entry a link to a source, by protocol. Each is a field of `Settings` too."""
 

@@ -15,8 +15,11 @@ from alarmhub.inbound.espa_sender import EspaSenderAdapter
 from alarmhub.inbound.espax import EspaxAdapter
 from alarmhub.inbound.feed import Adapter, Feed
 from alarmhub.inbound.hl7 import Hl7Adapter
-from alarmhub.inbound.mqtt import MqttAdapter
 from alarmhub.inbound.modbus import ModbusAdapter
+from alarmhub.inbound.mqtt import MqttAdapter
+from alarmhub.inbound.scaip import ScaipAdapter
+from alarmhub.inbound.smtp import SmtpAdapter
+from alarmhub.inbound.snpp import SnppAdapter
 
 OPENERS: Final[dict[str, Callable[[Any, Feed], Adapter]]] = {
     "espa": EspaAdapter,
@@ -27,5 +30,8 @@ OPENERS: Final[dict[str, Callable[[Any, Feed], Adapter]]] = {
     "mqtt": MqttAdapter,
     "modbus": ModbusAdapter,
     "alertmanager": AlertmanagerAdapter,
+    "scaip": ScaipAdapter,
+    "snpp": SnppAdapter,
+    "smtp": SmtpAdapter,
 }
 """By the name of the link's table in the settings: its adapter, from the link's settings and its feed."""
