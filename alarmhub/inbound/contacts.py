@@ -11,7 +11,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from alarmhub.core.events import Signal, SignalEvent
+from alarmhub.core.kinds import Kind
 from alarmhub.inbound.feed import Feed
 from alarmhub.inbound.mapping import Words
 from alarmhub.inbound.presses import Answer
@@ -93,7 +96,7 @@ class Telling:
         address = f"{self._module}/{say.point}"
         label, cause = self._points[say.point].label, say.cause
         text = say.word + (f": {label}" if label else "") + (f" ({cause})" if cause else "")
-        return self._feed.map(
+        signal = self._feed.map(
             Words(
                 address,
                 text,
@@ -102,6 +105,9 @@ class Telling:
                 occurred_at=say.at,
             )
         )[0]
+        if say.word == "fault" and signal.kind is None and signal.type is None:
+            return replace(signal, kind=Kind.TECHNICAL)
+        return signal
 
 
 def _first_of_each(waiting: Sequence[Say]) -> list[Say]:

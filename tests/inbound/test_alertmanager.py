@@ -18,12 +18,10 @@ from alarmhub.core.site import MappingRule
 from alarmhub.inbound import alertmanager
 from alarmhub.inbound.alertmanager import AlertmanagerAdapter, AlertmanagerLink
 from alarmhub.inbound.feed import Feed
-from alarmhub.inbound.lines import Lines
-from alarmhub.inbound.webhooks import Hooks
 from alarmhub.metrics import Metrics
 from alarmhub.ports import Hooked, NotStored, Refused, SignalOutcome
 from alarmhub.tasks import Crew
-from tests.support.intake import BED, NOW, Intake
+from tests.support.intake import BED, Intake
 from tests.support.waiting import until
 
 START, UPDATE, END = SignalEvent.START, SignalEvent.UPDATE, SignalEvent.END
@@ -238,23 +236,3 @@ async def test_alertmanager_cannot_be_told_anything() -> None:
     async with rig() as one:
         await one.adapter.report(Report("plant", ReportStatus.ACCEPTED, "DiskFull"), "a1")
         assert one.adapter.port == 0
-
-
-async def test_the_api_finds_the_line_by_its_source() -> None:
-    """One that is not open yet is busy, for a refusal would be final; others are not served."""
-    crew, hub = Crew("test"), Intake()
-    lines = Lines({"alertmanager": [AlertmanagerLink("plant")]}, clock=MonotonicClock(), crew=crew)
-    hooks = Hooks(lines, ["plant"])
-    assert hooks.serves("plant")
-    assert not hooks.serves("other")
-    body = json.dumps({"alerts": [alert()]}).encode()
-    assert (await hooks.alertmanager("plant", body)).answer == "busy"
-    hooks.turned_away("plant", "slow", "too late")
-    await lines.start(hub)
-    assert (await hooks.alertmanager("plant", body)).answer == "stored"
-    hooks.turned_away("plant", "slow", "too late")
-    assert lines.status()[0].last_refusal == "too late"
-    await lines.stop()
-    assert await crew.close()
-    assert hub.taken[0].occurred_at is not None
-    assert hub.taken[0].occurred_at < NOW * 2

@@ -18,13 +18,12 @@ from alarmhub.core.site import MappingRule
 from alarmhub.inbound import modbus
 from alarmhub.inbound.feed import Feed
 from alarmhub.inbound.modbus import ModbusAdapter
-from alarmhub.inbound.modbus_reader import ModuleAway, ModuleReader
 from alarmhub.inbound.modbus_settings import ModbusLink
 from alarmhub.metrics import Metrics
 from alarmhub.ports import NotStored, Refused
 from alarmhub.tasks import Crew
 from load.modbus_module import BUSY, DEVICE_FAILURE, ModbusModule
-from protocols.contacts import Block, Condition, Point, Table
+from protocols.contacts import Condition, Point, Table
 from tests.support.intake import BED, Intake
 from tests.support.waiting import until
 
@@ -174,21 +173,6 @@ async def test_a_module_that_accepts_and_never_answers_is_away() -> None:
         assert not any(m.known for m in one.adapter.machines)
         one.module.silent = False
         await until(lambda: all(m.known for m in one.adapter.machines), "the readings")
-
-
-@pytest.mark.parametrize(
-    "garble", [b"\x02\x01", b"\x02\x00", b"\x02\x09\x00", b"\x04\x02\x00\x00", b"\x82", b"\xff\xff", b""]
-)
-async def test_an_answer_of_the_wrong_kind_or_length_is_none(garble: bytes) -> None:
-    """Too short, too long, of another function: the connection is closed, nothing is taken from it."""
-    async with ModbusModule() as module:
-        module.garble = garble
-        reader = ModuleReader("127.0.0.1", module.port, 1, within_s=0.1)
-        await reader.connect()
-        with pytest.raises(ModuleAway, match=r"wrong kind|no answer"):
-            await reader.read(Block(Table.DISCRETE, 0, 1, (0,)))
-        with pytest.raises(ModuleAway, match="no connection"):
-            await reader.read(Block(Table.DISCRETE, 0, 1, (0,)))
 
 
 async def test_a_line_fault_is_told_with_its_value() -> None:
@@ -341,20 +325,3 @@ async def test_a_contact_cannot_be_told_anything() -> None:
     async with rig() as one:
         await one.adapter.report(Report("plant", ReportStatus.ACCEPTED, "io1/fridge"), "a1")
         assert one.adapter.port == 0
-
-
-@pytest.mark.parametrize(
-    ("more", "says"),
-    [
-        ({"connect": "nowhere"}, "connect: expected host:port, got 'nowhere'"),
-        ({"down_s": 0.5}, "read_within_s: expected less than down_s"),
-        ({"points": (FRIDGE, FRIDGE)}, 'points 1 name: "fridge" is there twice'),
-        ({"module": "m" * 60}, "points 0 name: with the module's name longer than 64 characters"),
-        ({"points": (Point(name="x", address=65_535, bits=2),)}, "points 0 address: the second bit lies"),
-    ],
-)
-def test_settings_that_contradict_themselves_say_so(more: dict[str, Any], says: str) -> None:
-    """With the setting's name first."""
-    settings = ModbusLink(**({"source": "io", "connect": "127.0.0.1:502", "points": (FRIDGE,)} | more))
-    assert [fault for fault in settings.faults() if fault.startswith(says)]
-    assert settings.listens() is None
