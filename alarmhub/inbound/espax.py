@@ -158,6 +158,9 @@ class EspaxAdapter:
         """Act on one event of one connection."""
         if session.admitted:
             self._feed.life()
+        else:
+            # Whoever talks without logging in is the first to go when there are too many.
+            session.connection.useful_at = 0
         match event:
             case StartAsked():
                 await self._start(session, event)
@@ -193,6 +196,7 @@ class EspaxAdapter:
             session.codec.admit(event.token, number, now)
             if not session.admitted:
                 session.admitted = True
+                session.connection.useful_at = now
                 self._feed.connected(peer)
                 self._feed.habit(f"client: {clean(event.client, 30)} {clean(event.software, 30)}".strip())
             self._feed.life()
@@ -212,8 +216,7 @@ class EspaxAdapter:
     async def _start(self, session: EspaxSession, event: StartAsked) -> None:
         feed, codec = self._feed, session.codec
         words = call_words(event.fields, feed.now())
-        called = event.fields.get("CP-GROUPID") or event.fields.get("CP-PHONENO") or ""
-        signals = feed.guarded(words, lambda words, rules, site: map_call(words, called, rules, site))
+        signals = feed.guarded(words, lambda words, rules, site: map_call(words, event.fields, rules, site))
         stored = await feed.store(*signals)
         self._storing = stored.answer is not Answer.BUSY
         now = feed.now()

@@ -27,7 +27,7 @@ from alarmhub.core.alarm import Alarm, Flag, Phase
 from alarmhub.core.effects import Report, ReportStatus
 from alarmhub.core.events import Signal
 from alarmhub.core.kinds import PRIORITY_RANK, Priority
-from alarmhub.core.site import Site, SourceRules
+from alarmhub.core.site import Site, SourceRules, number_of
 from alarmhub.inbound.espax_settings import EspaxLink
 from alarmhub.inbound.mapping import MAX_TEXT_CHARS, Words, clean, map_words
 from alarmhub.inbound.numbers import by_number
@@ -97,8 +97,12 @@ def origin_of(words: str) -> Origin:
 
 
 def key_of(fields: Mapping[str, str]) -> str:
-    """CP-PR-REF as the key of its alarm."""
-    return clean(fields.get("CP-PR-REF", ""), MAX_KEY_CHARS)
+    """CP-PR-REF as the key of its alarm; one longer than any client should send is told apart by a digest."""
+    ref = fields.get("CP-PR-REF", "")
+    if len(ref) <= MAX_KEY_CHARS:
+        return clean(ref, MAX_KEY_CHARS)
+    digest = hashlib.sha256(ref.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return clean(ref[: MAX_KEY_CHARS - 33], MAX_KEY_CHARS) + "~" + digest
 
 
 def call_words(fields: Mapping[str, str], now: int) -> Words:
@@ -142,12 +146,14 @@ def _callback(said: Callable[[str], str]) -> str | None:
     return said("CP-CBCKNO") or (said("CP-CALLINGNO") if asked else "") or None
 
 
-def map_call(words: Words, called: str, rules: SourceRules, site: Site) -> tuple[Signal, ...]:
-    """The signals of a call: by the source's rules, else by the number that was called."""
+def map_call(words: Words, fields: Mapping[str, str], rules: SourceRules, site: Site) -> tuple[Signal, ...]:
+    """The signals of a call: by the source's rules, else by the group or phone that was called."""
     signals = map_words(words, rules, site)
-    if len(signals) == 1 and called != words.address and not (signals[0].targets or signals[0].unit):
-        return (by_number(signals[0], called, site),)
-    return signals
+    if len(signals) != 1:
+        return signals
+    called = (fields.get("CP-GROUPID", ""), fields.get("CP-PHONENO", ""))
+    known = next((number for number in called if number_of(site, number) is not None), words.address)
+    return signals if known == words.address else (by_number(signals[0], known, site),)
 
 
 def state_of(alarm: Alarm) -> str:

@@ -392,6 +392,19 @@ async def test_only_the_right_user_with_the_right_password_comes_in_and_guessing
         assert len(it.hub.said) == 1
 
 
+async def test_strangers_do_not_push_a_client_out() -> None:
+    """However much they talk: when there are too many, one of them goes."""
+    async with rig(connections=2) as it, it.line() as client:
+        await client.login()
+        for _ in range(3):
+            async with it.line() as stranger:
+                assert (await stranger.ask("REQ.HEARTBEAT")).code == "407"
+                async with it.line() as another:
+                    assert (await another.ask("REQ.HEARTBEAT")).code == "407"
+                    assert await stranger.ended() == b""
+        assert (await client.ask("REQ.HEARTBEAT")).code == "200"
+
+
 async def test_a_stop_of_the_hub_is_announced() -> None:
     """CMD.SHUTDOWN to each client that is logged in."""
     async with rig() as it, it.line() as line:

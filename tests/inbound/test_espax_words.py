@@ -9,15 +9,17 @@ from msgspec.structs import replace
 
 from alarmhub.core.alarm import Alarm, Flag, Phase
 from alarmhub.core.effects import Report, ReportStatus
-from alarmhub.core.events import ORIGIN_LIMIT
+from alarmhub.core.events import ORIGIN_LIMIT, Signal
 from alarmhub.core.kinds import Kind, Priority
-from alarmhub.core.site import MappingRule
+from alarmhub.core.site import MappingRule, Number
 from alarmhub.inbound.espax_settings import EspaxLink
 from alarmhub.inbound.espax_words import (
+    MAX_KEY_CHARS,
     TAN_BITS,
     Origin,
     Process,
     call_words,
+    key_of,
     map_call,
     origin_of,
     result_of,
@@ -95,14 +97,22 @@ def test_a_call_maps_by_its_fields_in_order() -> None:
 
 
 def test_where_no_rule_finds_a_place_the_called_number_is_looked_up() -> None:
-    """A rule's place wins."""
+    """The group, else the phone; a rule's place wins."""
     site = small_site()
+    numbers = (Number("1002", "1002", ("staff:anna",), "201"), Number("4711", "4711", ("staff:bo",), "202"))
+    site = replace(site, numbers=numbers)
     rules = replace(site.sources["plant"], rules=(MappingRule(address="12-2", place=BED),))
-    placed = call_words({"CP-GROUPID": "1002", "CP-BED": "12-2"}, 0)
-    assert map_call(placed, "1002", rules, site)[0].place == BED
-    digits = call_words({"CP-GROUPID": "1002", "CP-WARD": "3", "CP-TEXTMSG": "4711"}, 0)
-    (signal,) = map_call(digits, "1002", rules, site)
-    assert (signal.place, signal.callback) == ("", "4711")
+
+    def called(**fields: str) -> Signal:
+        said = {f"CP-{name}": value for name, value in fields.items()}
+        (signal,) = map_call(call_words(said, 0), said, rules, site)
+        return signal
+
+    assert (called(GROUPID="1002", BED="12-2").place, called(GROUPID="1002", BED="12-2").targets) == (BED, ())
+    assert called(GROUPID="1002", WARD="3").targets == called(GROUPID="1002").targets == ("staff:anna",)
+    assert called(GROUPID="77", PHONENO="4711").targets == ("staff:bo",)
+    assert called(GROUPID="77", WARD="3", TEXTMSG="08123").targets == ()
+    assert called(GROUPID="77", WARD="3", TEXTMSG="08123").callback == "08123"
 
 
 @given(st.dictionaries(st.sampled_from(["CP-PR-REF", "CP-GROUPID", "CP-PHONENO", "CP-CBCKNO", "CP-TEXTMSG",
@@ -119,6 +129,13 @@ def test_whatever_a_client_writes_its_words_are_kept_and_read_back(fields: dict[
         for returned in ("status", "ended"):
             for element, said in told(report, "a1", Process(), replace(LINK, returned=returned), stamp):
                 judged(build(element, stamp(0), said, session_id="s"))
+
+
+def test_two_references_that_differ_only_far_behind_are_two_calls() -> None:
+    """A key never grows beyond its bound."""
+    one, other = (key_of({"CP-PR-REF": "x" * 100 + end}) for end in "ab")
+    assert one != other
+    assert len(one) == len(other) == len(key_of({"CP-PR-REF": "y" * 64})) == MAX_KEY_CHARS
 
 
 def test_a_number_is_the_alarms_for_ever_and_fits_a_double() -> None:
