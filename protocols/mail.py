@@ -25,6 +25,8 @@ from msgspec import Struct
 MAX_BYTES: Final = 262_144
 """Of one mail that is parsed; the rest is not looked at."""
 MAX_PARTS: Final = 64
+MAX_BOXES: Final = 32
+"""Of parts within parts, or mails within mails: the parser needs time that grows with the square of them."""
 MAX_SUBJECT_CHARS: Final = 400
 MAX_TEXT_CHARS: Final = 4_000
 MAX_BODY_BYTES: Final = 65_536
@@ -74,10 +76,19 @@ class Mail(Struct, frozen=True):
 def decode(raw: bytes) -> Mail:
     """The mail in these bytes, headers and body as SMTP's DATA brings them (dots already unstuffed)."""
     try:
-        return _decoded(raw)
+        return _decoded(raw) if not _boxes(raw) else _as_it_is(raw, "too many parts")
     except Exception as error:  # noqa: BLE001  the parser of the standard library has raised a dozen kinds
-        text, cut = _bounded(_alphabet(raw[:MAX_BODY_BYTES], ""), MAX_TEXT_CHARS)
-        return Mail(text=text, cut=cut, fault=type(error).__name__)
+        return _as_it_is(raw, type(error).__name__)
+
+
+def _boxes(raw: bytes) -> bool:
+    lower = raw[:MAX_BYTES].lower()
+    return max(lower.count(b"multipart/"), lower.count(b"message/")) > MAX_BOXES
+
+
+def _as_it_is(raw: bytes, fault: str) -> Mail:
+    text, cut = _bounded(_alphabet(raw[:MAX_BODY_BYTES], ""), MAX_TEXT_CHARS)
+    return Mail(text=text, cut=cut, fault=fault)
 
 
 def _decoded(raw: bytes) -> Mail:
@@ -90,10 +101,14 @@ def _decoded(raw: bytes) -> Mail:
         text=text,
         message_id=headers.get("message-id", "").strip(),
         date=headers.get("date", "").strip(),
-        urgent=any(headers.get(name, "").strip().casefold()[:6] in said for name, said in _URGENT.items()),
+        urgent=any(_first_word(headers.get(name, "")) in said for name, said in _URGENT.items()),
         from_html=from_html,
         cut=subject_cut or body_cut or len(raw) > MAX_BYTES,
     )
+
+
+def _first_word(text: str) -> str:
+    return (text.casefold().split(None, 1) or [""])[0]
 
 
 def _headers(message: Message) -> dict[str, str]:

@@ -116,10 +116,10 @@ def test_everything_is_bounded_and_says_so() -> None:
 
 
 def test_what_cannot_be_parsed_is_read_as_it_is() -> None:
-    """A thousand boxes within each other: words stay words, and the fault is named."""
-    boxes = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (i, i) for i in range(2_000))
+    """Forty boxes within each other: words stay words, and the fault is named."""
+    boxes = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (i, i) for i in range(40))
     mail = decode(b"Subject: hej\n" + boxes)
-    assert mail.fault == "RecursionError" and mail.text.startswith("Subject: hej")
+    assert mail.fault == "too many parts" and mail.text.startswith("Subject: hej")
 
 
 @pytest.mark.parametrize("seed", SEEDS)
