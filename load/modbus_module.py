@@ -27,6 +27,8 @@ class ModbusModule:
         self.tables: dict[str, dict[int, int]] = {name: {} for name in _TABLES.values()}
         self.exception: int | None = None
         """Answer every read with this exception code."""
+        self.failing: dict[str, int] = {}
+        """Answer every read of a table with this exception code."""
         self.delay_s = 0.0
         self.silent = False
         """Take requests and answer none."""
@@ -109,8 +111,9 @@ class ModbusModule:
             return bytes([function | 0x80, ILLEGAL_VALUE])
         address, count = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
         self.reads.append((_TABLES[function], address, count))
-        if self.exception is not None:
-            return bytes([function | 0x80, self.exception])
+        code = self.failing.get(_TABLES[function], self.exception)
+        if code is not None:
+            return bytes([function | 0x80, code])
         if not 1 <= count <= _MOST[function]:
             return bytes([function | 0x80, ILLEGAL_VALUE])
         table = self.tables[_TABLES[function]]

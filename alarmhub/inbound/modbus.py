@@ -84,6 +84,7 @@ class ModbusAdapter:
                 await self._reader.connect()
             except ModuleAway as error:
                 self._feed.status.last_refusal = str(error)
+                self._feed.status.last_refusal_at = self._feed.now()
                 await asyncio.sleep(wait_s)
                 wait_s = min(2 * wait_s, RECONNECT_LAST_S)
                 continue
@@ -116,7 +117,8 @@ class ModbusAdapter:
             if await self._is_due(began_at):
                 await self._read_all()
             due = began_at + round(self._settings.poll_s * 1000)
-            unsettled = [at for machine in self._machines if (at := machine.next_read()) is not None]
+            # What was due before this poll it has asked for: a busy module is not asked without pause.
+            unsettled = [at for m in self._machines if (at := m.next_read()) is not None and at > began_at]
             wait_s = (min([due, *unsettled]) - self._feed.now()) / 1000
             await asyncio.sleep(max(SHORTEST_WAIT_S, wait_s))
 
@@ -129,10 +131,18 @@ class ModbusAdapter:
         try:
             change = int((await self._reader.read(block))[0])
         except ReadRefused as error:
-            self._config_fault("change-register", f"change register {address}: {error}")
+            self._config_fault(
+                "change-register",
+                "Modulens ändringsregister kan inte läsas, alla punkter läses varje gång",
+                "The module's change register cannot be read, all points are read each time",
+                f"change register {address}: {error}",
+            )
             return True
         before, self._change = self._change, change
-        resting = all(m.known and m.next_read() is None for m in self._machines)
+        resting = all(
+            (m.known and m.next_read() is None) or index in self._illegal
+            for index, m in enumerate(self._machines)
+        )
         if change == before and now < self._full_at and resting:
             self._feed.life()
             return False
@@ -150,6 +160,7 @@ class ModbusAdapter:
             heard = await self._read(block) or heard
         if heard:
             self._feed.life()
+        self._mind_failing(heard)
 
     def _plan_of(self, asked: frozenset[int]) -> tuple[Block, ...]:
         """The reads for these points; those the module refused before are asked for one by one."""
@@ -190,31 +201,42 @@ class ModbusAdapter:
         self.telling.tell(self._machines[index].read(raw, self._feed.now()))
 
     def _cannot_say(self, block: Block, error: ReadRefused) -> None:
-        """Busy or failing: asked again at the next poll. When that lasts, it is a line fault."""
-        now = self._feed.now()
+        """Busy or failing: asked again at the next poll."""
+        first = block.points[0]
+        if first not in self._failing:
+            self._feed.refused("module_failure", f"{self._where(first)}: {error}", fault=False)
         for index in block.points:
-            since = self._failing.setdefault(index, now)
-            if since == now:
-                self._feed.refused("module_failure", f"{self._where(index)}: {error}", fault=False)
-            if now - since >= self._settings.down_s * 1000:
+            self._failing.setdefault(index, self._feed.now())
+
+    def _mind_failing(self, heard: bool) -> None:
+        """A point that cannot be read for long is a line fault while the module answers for others; when it
+        answers for none, the module is lost and that is told of the source."""
+        now = self._feed.now()
+        for index, since in self._failing.items():
+            if now - since < self._settings.down_s * 1000:
+                continue
+            if heard:
                 self.telling.tell(self._machines[index].read(None, now))
+            else:
+                self._machines[index].lost()
 
     def _has_no(self, index: int, error: ReadRefused) -> None:
         """The module has no such address: told to an engineer once, and asked for again now and then."""
         self._illegal[index] = self._feed.now() + round(ASK_AGAIN_S * 1000)
         self._machines[index].lost()
-        self._config_fault(f"point:{self._settings.points[index].name}", f"{self._where(index)}: {error}")
+        self._config_fault(
+            f"point:{self._settings.points[index].name}",
+            "Larmpunkt kan inte läsas och övervakas INTE",
+            "An alarm point cannot be read and is NOT supervised",
+            f"{self._where(index)}: {error}",
+        )
 
-    def _config_fault(self, what: str, cause: str) -> None:
+    def _config_fault(self, what: str, swedish: str, english: str, cause: str) -> None:
         if what in self._named:
             return
         self._named.add(what)
         self._feed.refused("illegal_address", cause, fault=False)
-        self._feed.trouble(
-            what,
-            f"Larmpunkt kan inte läsas och övervakas INTE: {cause}",
-            f"An alarm point cannot be read and is NOT supervised: {cause}",
-        )
+        self._feed.trouble(what, f"{swedish}: {cause}", f"{english}: {cause}")
 
     def _where(self, index: int) -> str:
         point = self._settings.points[index]

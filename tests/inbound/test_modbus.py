@@ -233,14 +233,43 @@ async def test_a_busy_module_is_asked_again() -> None:
         assert one.module.connections == 1
 
 
-async def test_a_module_that_fails_for_long_is_news_and_its_lines_are_faulty() -> None:
-    """Answers that say nothing of the points are no life."""
-    async with rig(FRIDGE) as one:
+async def test_a_module_that_fails_for_long_is_lost() -> None:
+    """Answers that say nothing of any point are no life; that is one piece of news, not one a point."""
+    async with rig() as one:
         await one.settled()
         one.module.exception = DEVICE_FAILURE
         await until(lambda: one.hub.links == [("plant", False)], "the news")
-        await until(lambda: one.told == [("io1/fridge", "fault", START)], "the line fault")
-        assert one.adapter.machines[0].condition is Condition.FAULT
+        await until(lambda: not any(m.known for m in one.adapter.machines), "nothing is known any more")
+        assert one.told == []
+        assert one.feed.status.refused == 1
+
+
+async def test_a_part_that_fails_for_long_is_a_line_fault_of_its_points() -> None:
+    """The others are read as before; it ends when the part answers again."""
+    async with rig(FRIDGE, LOOP) as one:
+        await one.settled()
+        one.module.failing["input"] = DEVICE_FAILURE
+        await until(lambda: one.hub.taken, "the line fault")
+        assert one.told == [("io1/loop", "fault", START)]
+        assert one.adapter.machines[1].condition is Condition.FAULT
+        one.module.put("discrete", 0, 1)
+        await until(lambda: ("io1/fridge", "active", START) in one.told, "the other point")
+        assert one.hub.links == []
+        del one.module.failing["input"]
+        await until(lambda: ("io1/loop", "fault", END) in one.told, "the end of the fault")
+
+
+async def test_a_busy_module_is_not_asked_without_pause() -> None:
+    """Not even for a contact that was just about to come to rest."""
+    async with rig(Point(name="fridge", address=0, debounce_ms=30), poll_s=0.1, down_s=5.0) as one:
+        await one.settled()
+        one.module.put("discrete", 0, 1)
+        await until(lambda: one.adapter.machines[0].next_read() is not None, "the first reading")
+        one.module.exception = BUSY
+        one.module.reads.clear()
+        began_at = one.feed.now()
+        await until(lambda: one.feed.now() - began_at > 400, "so much time")
+        assert len(one.module.reads) <= 8
 
 
 async def test_what_cannot_be_stored_now_is_told_until_it_is() -> None:
@@ -301,6 +330,26 @@ async def test_with_a_change_register_the_points_are_read_when_it_moves() -> Non
         one.module.put("discrete", 0, 1)
         await until(lambda: one.hub.taken, "the start")
         assert one.told == [("io1/fridge", "active", START)]
+
+
+async def test_a_change_register_helps_beside_a_point_that_is_set_wrong() -> None:
+    """What the module has not is no reason to read everything all the time."""
+    wrong = Point(name="wrong", address=3)
+    async with rig(FRIDGE, wrong, change_table="holding", change_address=99, full_s=60) as one:
+        await until(lambda: one.hub.said and one.adapter.machines[0].known, "the first readings")
+        one.module.reads.clear()
+        await until(lambda: len(one.module.reads) > 8, "quiet polls")
+        assert set(one.module.reads[3:]) == {("holding", 99, 1)}
+
+
+async def test_a_change_register_that_does_not_exist_is_named_once() -> None:
+    """And the points are read at each poll."""
+    async with rig(FRIDGE, change_table="holding", change_address=7) as one:
+        await one.settled()
+        one.module.put("discrete", 0, 1)
+        await until(lambda: one.hub.taken, "the start")
+        (said,) = one.hub.said
+        assert "change register 7: illegal data address (2)" in said.source_text
 
 
 async def test_a_slow_module_harms_no_other() -> None:
