@@ -15,9 +15,9 @@ from alarmhub.core.kinds import Kind
 from alarmhub.inbound import mqtt
 from alarmhub.inbound.mqtt import signal_of
 from alarmhub.ports import DeliveryFailed, NotStored, Refused
+from load.mqtt_buttons import ButtonBroker
 from protocols.mqtt_says import SignalSaid
 from tests.support.intake import BED
-from tests.support.mqtt_broker import FakeBroker
 from tests.support.mqtt_link import SIGNALS, ZIGBEE, Hub, Rig, link, rig, start
 from tests.support.waiting import turns, until
 
@@ -26,9 +26,9 @@ ACCEPTED = Report("plant", ReportStatus.ACCEPTED, "r1")
 
 
 @pytest.fixture
-async def broker() -> AsyncIterator[FakeBroker]:
+async def broker() -> AsyncIterator[ButtonBroker]:
     """A broker that listens."""
-    it = FakeBroker()
+    it = ButtonBroker()
     await it.start()
     yield it
     await it.stop()
@@ -46,7 +46,7 @@ class TestAcknowledging:
     """PUBACK means stored."""
 
     @pytest.mark.parametrize("version", ["5", "3.1.1"])
-    async def test_after_the_commit_and_not_before(self, broker: FakeBroker, version: str) -> None:
+    async def test_after_the_commit_and_not_before(self, broker: ButtonBroker, version: str) -> None:
         """The promise of the hub, in both versions."""
         async with rig(link(broker.port, version=version)) as it:
             it.hub.gate.clear()
@@ -60,7 +60,7 @@ class TestAcknowledging:
             assert it.refs == ["r1"]
             assert it.feed.status.last_answer == "PUBACK"
 
-    async def test_in_the_order_the_messages_came(self, broker: FakeBroker) -> None:
+    async def test_in_the_order_the_messages_came(self, broker: ButtonBroker) -> None:
         """MQTT 5, 4.6, whichever commit is done first."""
         async with rig(link(broker.port)) as it:
             it.hub.gate.clear()
@@ -73,7 +73,7 @@ class TestAcknowledging:
 
             assert broker.acknowledged == [body.encode() for body in sent]
 
-    async def test_what_is_not_stored_is_tried_again_and_not_acknowledged(self, broker: FakeBroker) -> None:
+    async def test_what_is_not_stored_is_tried_again_and_not_acknowledged(self, broker: ButtonBroker) -> None:
         """The database is away for a while: nothing is lost, nothing is promised."""
         async with rig(link(broker.port)) as it:
             it.hub.refuse = NotStored("database away")
@@ -85,7 +85,7 @@ class TestAcknowledging:
             await until(lambda: broker.acknowledged, "the acknowledgement")
             assert it.refs == ["r1"]
 
-    async def test_one_that_must_wait_holds_nobody_else_up(self, broker: FakeBroker) -> None:
+    async def test_one_that_must_wait_holds_nobody_else_up(self, broker: ButtonBroker) -> None:
         """A full queue refuses a low start; a high one behind it is stored and acknowledged."""
 
         class Choosy(Hub):
@@ -108,7 +108,7 @@ class TestAcknowledging:
             await until(lambda: len(broker.acknowledged) == 2, "its own")
             assert it.refs == ["high", "low"]
 
-    async def test_what_never_can_be_stored_is_acknowledged(self, broker: FakeBroker) -> None:
+    async def test_what_never_can_be_stored_is_acknowledged(self, broker: ButtonBroker) -> None:
         """It will not get better by being sent again."""
         async with rig(link(broker.port)) as it:
             it.hub.refuse = Refused("poison")
@@ -127,7 +127,7 @@ class TestAcknowledging:
         ],
     )
     async def test_what_cannot_be_read_is_refused_and_acknowledged(
-        self, broker: FakeBroker, body: str, cause: str
+        self, broker: ButtonBroker, body: str, cause: str
     ) -> None:
         """With its cause, for doctor and the metrics."""
         async with rig(link(broker.port)) as it:
@@ -138,7 +138,7 @@ class TestAcknowledging:
             assert it.refusals("bad_payload") == 1
             assert cause in it.feed.status.last_refusal
 
-    async def test_nonsense_again_and_again_is_news(self, broker: FakeBroker) -> None:
+    async def test_nonsense_again_and_again_is_news(self, broker: ButtonBroker) -> None:
         """A device that talks nonsense may be one whose calls are lost."""
         async with rig(link(broker.port)) as it:
             for _ in range(3):
@@ -151,7 +151,7 @@ class TestAcknowledging:
 class TestRedelivery:
     """The session outlives the connection."""
 
-    async def test_what_came_while_we_were_away_comes_then(self, broker: FakeBroker) -> None:
+    async def test_what_came_while_we_were_away_comes_then(self, broker: ButtonBroker) -> None:
         """Same client id, no clean start, session kept."""
         async with rig(link(broker.port)) as it:
             broker.drop()
@@ -162,7 +162,7 @@ class TestRedelivery:
 
             assert it.refs == ["r1"]
 
-    async def test_a_message_in_hand_is_not_stored_twice(self, broker: FakeBroker) -> None:
+    async def test_a_message_in_hand_is_not_stored_twice(self, broker: ButtonBroker) -> None:
         """The connection breaks during the commit: it is delivered again, and it is the same message."""
         async with rig(link(broker.port)) as it:
             it.hub.gate.clear()
@@ -177,7 +177,7 @@ class TestRedelivery:
             assert it.refs == ["r1"]
 
     async def test_one_stored_while_there_was_no_connection_is_acknowledged_when_it_comes_again(
-        self, broker: FakeBroker
+        self, broker: ButtonBroker
     ) -> None:
         """Stored is stored."""
         async with rig(link(broker.port)) as it:
@@ -192,7 +192,9 @@ class TestRedelivery:
 
             assert it.refs == ["r1"]
 
-    async def test_a_hub_that_stops_leaves_the_broker_what_it_did_not_store(self, broker: FakeBroker) -> None:
+    async def test_a_hub_that_stops_leaves_the_broker_what_it_did_not_store(
+        self, broker: ButtonBroker
+    ) -> None:
         """The next hub of the same name gets it."""
         first = Rig(link(broker.port))
         await first.start()
@@ -211,7 +213,7 @@ class TestRedelivery:
 class TestButtons:
     """Devices that know nothing of alarms."""
 
-    async def test_a_press_is_mapped_by_the_sites_rules_and_has_no_end(self, broker: FakeBroker) -> None:
+    async def test_a_press_is_mapped_by_the_sites_rules_and_has_no_end(self, broker: ButtonBroker) -> None:
         """Address and text are the device's own words; staff end it."""
         async with rig(link(broker.port)) as it:
             broker.publish(ZIGBEE, '{"action":"single","battery":97}')
@@ -221,7 +223,7 @@ class TestButtons:
             assert (signal.place, signal.event) == (BED, SignalEvent.ONCE)
             assert (signal.ref, signal.source_text) == ("bed12_button", "single")
 
-    async def test_a_rule_may_make_an_action_an_end(self, broker: FakeBroker) -> None:
+    async def test_a_rule_may_make_an_action_an_end(self, broker: ButtonBroker) -> None:
         """Holding it down is the reset, where the site says so."""
         async with rig(link(broker.port)) as it:
             broker.publish(ZIGBEE, '{"action":"hold"}')
@@ -229,7 +231,7 @@ class TestButtons:
 
             assert it.hub.taken[0].event is SignalEvent.END
 
-    async def test_a_retained_press_is_a_memory(self, broker: FakeBroker) -> None:
+    async def test_a_retained_press_is_a_memory(self, broker: ButtonBroker) -> None:
         """Whatever the broker remembers, nobody has just pressed."""
         broker.publish(ZIGBEE, '{"action":"single","battery":9}', retain=True)
         broker.publish(SIGNALS, start("old"), retain=True)
@@ -240,7 +242,7 @@ class TestButtons:
             assert it.refs == ["new"]
             assert [notice.key for notice in it.hub.said] == ["trouble:plant:battery:bed12_button"]
 
-    async def test_the_same_press_over_two_topics_is_one(self, broker: FakeBroker) -> None:
+    async def test_the_same_press_over_two_topics_is_one(self, broker: ButtonBroker) -> None:
         """Zigbee2MQTT can say each action twice."""
         async with rig(link(broker.port)) as it:
             broker.publish(ZIGBEE, '{"action":"single"}')
@@ -249,7 +251,7 @@ class TestButtons:
 
             assert it.refs == ["bed12_button"]
 
-    async def test_an_uplink_heard_by_two_networks_is_one(self, broker: FakeBroker) -> None:
+    async def test_an_uplink_heard_by_two_networks_is_one(self, broker: ButtonBroker) -> None:
         """ChirpStack's deduplication id is the signal's id."""
         body = '{"deduplicationId":"a9a1","object":{"button":1},"deviceInfo":{"deviceName":"bed12"}}'
         async with rig(link(broker.port, repeat_window_s=0.0)) as it:
@@ -259,7 +261,7 @@ class TestButtons:
 
             assert [(s.ref, s.id) for s in it.hub.taken] == [("0102030405060708", "up/a9a1")]
 
-    async def test_a_counter_that_stands_still_is_no_press(self, broker: FakeBroker) -> None:
+    async def test_a_counter_that_stands_still_is_no_press(self, broker: ButtonBroker) -> None:
         """A Shelly says its last event again with each update."""
         topic = "shellies/shellybutton1-AA/input_event/0"
         async with rig(link(broker.port, repeat_window_s=0.0)) as it:
@@ -269,7 +271,7 @@ class TestButtons:
 
             assert it.refs == ["shellybutton1-AA/0"] * 2
 
-    async def test_presses_of_one_device_keep_their_order(self, broker: FakeBroker) -> None:
+    async def test_presses_of_one_device_keep_their_order(self, broker: ButtonBroker) -> None:
         """Call and reset, also when the call must be tried again."""
         async with rig(link(broker.port)) as it:
             it.hub.refuse = NotStored("database away")
@@ -281,7 +283,7 @@ class TestButtons:
 
             assert [signal.event for signal in it.hub.taken] == [SignalEvent.ONCE, SignalEvent.END]
 
-    async def test_a_low_battery_is_told_with_the_place(self, broker: FakeBroker) -> None:
+    async def test_a_low_battery_is_told_with_the_place(self, broker: ButtonBroker) -> None:
         """Once, until it is well again."""
         async with rig(link(broker.port)) as it:
             for level in (12, 11, 100):
@@ -292,7 +294,7 @@ class TestButtons:
             assert low.text == "Knapp bed12_button (sal 12 plats 2): batteri lågt 12 %"
             assert over.event is SignalEvent.END and over.key == low.key
 
-    async def test_a_bridge_that_stays_down_is_told(self, broker: FakeBroker) -> None:
+    async def test_a_bridge_that_stays_down_is_told(self, broker: ButtonBroker) -> None:
         """Its buttons reach nobody."""
         async with rig(link(broker.port, link_down_s=0.1, link_up_s=0.1)) as it:
             broker.publish("zigbee2mqtt/bridge/state", '{"state":"offline"}', retain=True)
@@ -302,7 +304,7 @@ class TestButtons:
             broker.publish("zigbee2mqtt/bridge/state", '{"state":"online"}', retain=True)
             await until(lambda: len(it.hub.said) == 2, "its end")
 
-    async def test_an_expected_device_that_is_never_heard_is_told(self, broker: FakeBroker) -> None:
+    async def test_an_expected_device_that_is_never_heard_is_told(self, broker: ButtonBroker) -> None:
         """LoRaWAN buttons send once a day; one that does not is broken."""
         async with rig(link(broker.port, devices=("0102030405060708",), silent_after_s=0.1)) as it:
             await until(lambda: it.hub.said, "the notice")
@@ -313,7 +315,7 @@ class TestButtons:
 class TestTheLink:
     """The connection itself."""
 
-    async def test_a_broker_that_is_not_there_is_tried_again(self, broker: FakeBroker) -> None:
+    async def test_a_broker_that_is_not_there_is_tried_again(self, broker: ButtonBroker) -> None:
         """The hub starts without it, tells that it is missing, and is there when it comes."""
         await broker.stop()
         it = Rig(link(broker.port, link_down_s=0.2, link_up_s=0.1))
@@ -326,7 +328,7 @@ class TestTheLink:
         finally:
             await it.close()
 
-    async def test_a_broker_that_never_answers_is_left(self, broker: FakeBroker) -> None:
+    async def test_a_broker_that_never_answers_is_left(self, broker: ButtonBroker) -> None:
         """An open connection is no session."""
         broker.silent = True
         it = Rig(link(broker.port, connect_within_s=0.1))
@@ -337,7 +339,7 @@ class TestTheLink:
         finally:
             await it.close()
 
-    async def test_a_refused_subscription_is_no_connection(self, broker: FakeBroker) -> None:
+    async def test_a_refused_subscription_is_no_connection(self, broker: ButtonBroker) -> None:
         """Connected and deaf would look well."""
         broker.refused_filters = {"zigbee2mqtt/#"}
         it = Rig(link(broker.port, link_down_s=0.2))
@@ -348,13 +350,13 @@ class TestTheLink:
         finally:
             await it.close()
 
-    async def test_a_dead_connection_is_noticed(self, broker: FakeBroker) -> None:
+    async def test_a_dead_connection_is_noticed(self, broker: ButtonBroker) -> None:
         """The keepalive finds out what TCP does not."""
         async with rig(link(broker.port, keepalive_s=2)) as it:
             broker.silent = True
             await until(lambda: not it.feed.status.connected, "the loss to be noticed", within_s=8)
 
-    async def test_a_message_at_most_once_is_a_habit_worth_knowing(self, broker: FakeBroker) -> None:
+    async def test_a_message_at_most_once_is_a_habit_worth_knowing(self, broker: ButtonBroker) -> None:
         """It is taken, and stored."""
         async with rig(link(broker.port)) as it:
             broker.publish(ZIGBEE, '{"action":"single"}', qos=0)
@@ -363,7 +365,7 @@ class TestTheLink:
             assert broker.acknowledged == []
 
     async def test_more_than_can_be_held_ends_the_connection(
-        self, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+        self, broker: ButtonBroker, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Nothing grows without bound; what was promised nothing comes again."""
         monkeypatch.setattr(mqtt, "MOST_IN_HAND", 3)
@@ -377,7 +379,7 @@ class TestTheLink:
 
             assert sorted(it.refs) == [f"r{n}" for n in range(5)]
 
-    async def test_it_says_goodbye(self, broker: FakeBroker) -> None:
+    async def test_it_says_goodbye(self, broker: ButtonBroker) -> None:
         """So that the broker says no last will of its own, and keeps the session."""
         async with rig(link(broker.port)):
             await until(lambda: broker.retained.get("lamp/hub/plant") == b'{"online":true}', "the greeting")
@@ -389,12 +391,12 @@ class TestTheLink:
 class TestStates:
     """What lamps and corridor displays follow."""
 
-    def state(self, broker: FakeBroker, topic: str = LAMP) -> dict[str, object]:
+    def state(self, broker: ButtonBroker, topic: str = LAMP) -> dict[str, object]:
         """What the broker remembers there."""
         decoded: dict[str, object] = msgspec.json.decode(broker.retained.get(topic, b"{}"))
         return decoded
 
-    async def test_an_alarm_is_shown_at_its_place_until_it_ends(self, broker: FakeBroker) -> None:
+    async def test_an_alarm_is_shown_at_its_place_until_it_ends(self, broker: ButtonBroker) -> None:
         """Phase, kind, priority and since when: no name, no text."""
         async with rig(link(broker.port)) as it:
             broker.publish(SIGNALS, start("r1", text="Anna Lind, 1931"))
@@ -415,7 +417,7 @@ class TestStates:
             assert it.refs == ["r1", "r1"]
             assert (LAMP, b"", True) in broker.published
 
-    async def test_a_report_is_done_when_the_broker_has_the_state(self, broker: FakeBroker) -> None:
+    async def test_a_report_is_done_when_the_broker_has_the_state(self, broker: ButtonBroker) -> None:
         """Return of responsibility is a flag; an accept takes it back."""
         async with rig(link(broker.port)) as it:
             broker.publish(SIGNALS, start("r1"))
@@ -429,7 +431,7 @@ class TestStates:
             await it.adapter.report(ACCEPTED, alarm.id)
             assert (self.state(broker)["phase"], self.state(broker)["returned"]) == ("accepted", False)
 
-    async def test_a_report_without_a_broker_fails_and_is_tried_again(self, broker: FakeBroker) -> None:
+    async def test_a_report_without_a_broker_fails_and_is_tried_again(self, broker: ButtonBroker) -> None:
         """The outbox keeps it."""
         async with rig(link(broker.port)) as it:
             await broker.stop()
@@ -439,7 +441,7 @@ class TestStates:
                 await it.adapter.report(ACCEPTED, "a1")
 
     async def test_a_broker_that_takes_nothing_fails_the_report(
-        self, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+        self, broker: ButtonBroker, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A state counts when it is acknowledged."""
         monkeypatch.setattr("alarmhub.inbound.mqtt_broker.PUBLISHED_WITHIN_S", 0.05)
@@ -448,7 +450,7 @@ class TestStates:
             with pytest.raises(DeliveryFailed, match="in time"):
                 await it.adapter.report(ACCEPTED, "a1")
 
-    async def test_without_a_prefix_there_is_nothing_to_say(self, broker: FakeBroker) -> None:
+    async def test_without_a_prefix_there_is_nothing_to_say(self, broker: ButtonBroker) -> None:
         """And nothing fails for it."""
         async with rig(link(broker.port, state_prefix="")) as it:
             await it.adapter.report(ACCEPTED, "a1")
@@ -457,7 +459,7 @@ class TestStates:
 
     @pytest.mark.parametrize("version", ["5", "3.1.1"])
     async def test_states_are_said_again_to_a_broker_that_forgot(
-        self, broker: FakeBroker, version: str
+        self, broker: ButtonBroker, version: str
     ) -> None:
         """It was restarted without its memory."""
         async with rig(link(broker.port, version=version)) as it:
@@ -468,7 +470,7 @@ class TestStates:
             await until(lambda: LAMP in broker.retained, "the lamp again")
             assert it.refs == ["r1"]
 
-    async def test_what_a_hub_before_left_lit_is_put_out(self, broker: FakeBroker) -> None:
+    async def test_what_a_hub_before_left_lit_is_put_out(self, broker: ButtonBroker) -> None:
         """The alarm ended while no hub was connected; what others show is not ours."""
         stale = (
             b'{"phase":"ringing","kind":"patient_call","priority":"low","place":"x","returned":false,'
@@ -484,7 +486,7 @@ class TestStates:
 
             assert {"lamp/fjall/y", "lamp/fjall/z"} <= set(broker.retained)
 
-    async def test_an_assault_is_not_shown_where_it_happens(self, broker: FakeBroker) -> None:
+    async def test_an_assault_is_not_shown_where_it_happens(self, broker: ButtonBroker) -> None:
         """Unless the site has thought about it and says so."""
         async with rig(link(broker.port)) as it:
             broker.publish(SIGNALS, start("r1", kind="assault"))

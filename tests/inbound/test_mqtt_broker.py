@@ -11,7 +11,7 @@ import uvloop
 from alarmhub.inbound.mqtt_broker import Asked, BrokerConnection, Incoming, Will
 from alarmhub.ports import DeliveryFailed
 from alarmhub.secret import Secret
-from tests.support.mqtt_broker import FakeBroker
+from load.mqtt_buttons import ButtonBroker
 from tests.support.mqtt_link import link
 from tests.support.waiting import turns, until
 
@@ -19,9 +19,9 @@ ASKED = (Asked("t/#"),)
 
 
 @pytest.fixture
-async def broker() -> AsyncIterator[FakeBroker]:
+async def broker() -> AsyncIterator[ButtonBroker]:
     """A broker that listens."""
-    it = FakeBroker()
+    it = ButtonBroker()
     await it.start()
     yield it
     await it.stop()
@@ -35,7 +35,7 @@ class Opened:
         self.connection = BrokerConnection(link(port, **more), take=self.came.append, will=will)
 
 
-async def test_only_what_is_acknowledged_is_forgotten(broker: FakeBroker) -> None:
+async def test_only_what_is_acknowledged_is_forgotten(broker: ButtonBroker) -> None:
     """The library acknowledges nothing by itself, and the broker delivers again what nobody acknowledged."""
     first = Opened(broker.port)
     await first.connection.open(ASKED)
@@ -57,7 +57,7 @@ async def test_only_what_is_acknowledged_is_forgotten(broker: FakeBroker) -> Non
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
-async def test_a_refused_connection_says_why(broker: FakeBroker, version: str) -> None:
+async def test_a_refused_connection_says_why(broker: ButtonBroker, version: str) -> None:
     """In the broker's words."""
     broker.refuse_connect = 0x87 if version == "5" else 5
     opened = Opened(broker.port, version=version)
@@ -67,7 +67,7 @@ async def test_a_refused_connection_says_why(broker: FakeBroker, version: str) -
     assert not opened.connection.is_open
 
 
-async def test_nobody_there_is_an_error_of_the_line(broker: FakeBroker) -> None:
+async def test_nobody_there_is_an_error_of_the_line(broker: ButtonBroker) -> None:
     """Not an exception of the library's own."""
     await broker.stop()
 
@@ -75,7 +75,7 @@ async def test_nobody_there_is_an_error_of_the_line(broker: FakeBroker) -> None:
         await Opened(broker.port).connection.open(ASKED)
 
 
-async def test_credentials_and_the_bound_go_with_connect(broker: FakeBroker) -> None:
+async def test_credentials_and_the_bound_go_with_connect(broker: ButtonBroker) -> None:
     """Client id, session expiry, receive maximum, name and password."""
     opened = Opened(
         broker.port, username="hub", password=Secret("hush"), client_id="me", session_s=3600, in_flight=7
@@ -90,7 +90,7 @@ async def test_credentials_and_the_bound_go_with_connect(broker: FakeBroker) -> 
     await opened.connection.close()
 
 
-async def test_it_ends_once_with_its_cause_and_the_will_is_said(broker: FakeBroker) -> None:
+async def test_it_ends_once_with_its_cause_and_the_will_is_said(broker: ButtonBroker) -> None:
     """Cut, not closed; what is published then fails."""
     opened = Opened(broker.port, Will("will", b"gone"))
     await opened.connection.open(ASKED)
@@ -106,7 +106,7 @@ async def test_it_ends_once_with_its_cause_and_the_will_is_said(broker: FakeBrok
     opened.connection.ack(1)
 
 
-async def test_after_a_pause_nothing_is_taken(broker: FakeBroker) -> None:
+async def test_after_a_pause_nothing_is_taken(broker: ButtonBroker) -> None:
     """It stays with the broker; publishing still works."""
     opened = Opened(broker.port)
     await opened.connection.open(ASKED)
@@ -119,7 +119,7 @@ async def test_after_a_pause_nothing_is_taken(broker: FakeBroker) -> None:
     assert broker.sessions["alarmhub-plant"].unacked
 
 
-async def test_opening_can_be_given_up(broker: FakeBroker) -> None:
+async def test_opening_can_be_given_up(broker: ButtonBroker) -> None:
     """While it waits for an answer; nothing is left behind."""
     broker.silent = True
     opened = Opened(broker.port)
@@ -136,18 +136,18 @@ def test_it_works_under_uvloop_too() -> None:
     """The hub's own loop."""
 
     async def talk() -> None:
-        broker = FakeBroker()
-        await broker.start()
-        opened = Opened(broker.port)
-        await opened.connection.open(ASKED)
-        for number in range(300):
-            broker.publish("t/1", str(number))
-        await until(lambda: len(opened.came) == 300, "all messages")
-        for message in opened.came:
-            opened.connection.ack(message.mid)
-        await until(lambda: len(broker.acknowledged) == 300, "all acknowledgements")
-        await opened.connection.publish("a", b"x" * 50_000)
-        await opened.connection.close()
-        await broker.stop()
+        async with ButtonBroker() as broker:
+            opened = Opened(broker.port, in_flight=300)
+            try:
+                await opened.connection.open(ASKED)
+                for number in range(300):
+                    broker.publish("t/1", str(number))
+                await until(lambda: len(opened.came) == 300, "all messages")
+                for message in opened.came:
+                    opened.connection.ack(message.mid)
+                await until(lambda: len(broker.acknowledged) == 300, "all acknowledgements")
+                await opened.connection.publish("a", b"x" * 50_000)
+            finally:
+                await opened.connection.close()
 
     uvloop.run(talk())

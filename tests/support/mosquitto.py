@@ -33,12 +33,44 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Mosquitto:
+class Clients:
+    """mosquitto_pub and mosquitto_sub, on whichever broker listens on `port`."""
+
+    def __init__(self, port: int) -> None:
+        installed()
+        self.port = port
+
+    async def pub(self, topic: str, payload: str, *more: str) -> None:
+        """mosquitto_pub, at QoS 1 unless `more` says otherwise."""
+        process = await asyncio.create_subprocess_exec(
+            "mosquitto_pub",
+            *("-h", "localhost" if "--cafile" in more else "127.0.0.1", "-p", str(self.port), "-t", topic),
+            *("-m", payload) if payload else ("-n",),
+            *("-q", "1", *more),
+            stderr=PIPE,
+        )
+        _, error = await process.communicate()
+        assert process.returncode == 0, error.decode()
+
+    async def sub(self, topic: str, count: int, *more: str, within_s: int = 5) -> list[str]:
+        """mosquitto_sub: the next `count` messages as `retain topic payload`, retained ones first. Fewer come
+        back when they do not come in time."""
+        process = await asyncio.create_subprocess_exec(
+            "mosquitto_sub",
+            *("-h", "127.0.0.1", "-p", str(self.port), "-t", topic, "-C", str(count), "-W", str(within_s)),
+            *("-F", "%r %t %p", *more),
+            stdout=PIPE,
+            stderr=DEVNULL,
+        )
+        output, _ = await process.communicate()
+        return output.decode().splitlines()
+
+
+class Mosquitto(Clients):
     """One broker with a store below `folder`; it can be killed and started again on the same port."""
 
     def __init__(self, folder: Path, *more: str, users: str = "allow_anonymous true") -> None:
-        installed()
-        self.port = free_port()
+        super().__init__(free_port())
         self.folder = folder
         self._lines = [
             f"listener {self.port} 127.0.0.1",
@@ -78,28 +110,3 @@ class Mosquitto:
     @property
     def log(self) -> str:
         return (self.folder / "mosquitto.log").read_text(errors="replace")
-
-    async def pub(self, topic: str, payload: str, *more: str) -> None:
-        """mosquitto_pub, at QoS 1 unless `more` says otherwise."""
-        process = await asyncio.create_subprocess_exec(
-            "mosquitto_pub",
-            *("-h", "localhost" if "--cafile" in more else "127.0.0.1", "-p", str(self.port), "-t", topic),
-            *("-m", payload) if payload else ("-n",),
-            *("-q", "1", *more),
-            stderr=PIPE,
-        )
-        _, error = await process.communicate()
-        assert process.returncode == 0, error.decode()
-
-    async def sub(self, topic: str, count: int, *more: str, within_s: int = 5) -> list[str]:
-        """mosquitto_sub: the next `count` messages as `retain topic payload`, retained ones first. Fewer come
-        back when they do not come in time."""
-        process = await asyncio.create_subprocess_exec(
-            "mosquitto_sub",
-            *("-h", "127.0.0.1", "-p", str(self.port), "-t", topic, "-C", str(count), "-W", str(within_s)),
-            *("-F", "%r %t %p", *more),
-            stdout=PIPE,
-            stderr=DEVNULL,
-        )
-        output, _ = await process.communicate()
-        return output.decode().splitlines()
