@@ -83,10 +83,13 @@ class Dialer(Generic[E]):
     async def close(self) -> None:
         """Hang up, and wait until what was read has been taken."""
         self._stop.set()
+        if self._runs is None:
+            return
         if self._connection is not None:
             self._connection.close("hub is stopping")
-        if self._runs is not None:
-            await asyncio.wait({self._runs})
+        else:
+            self._runs.cancel()
+        await asyncio.wait({self._runs})
 
     async def _run(self) -> None:
         tries, said = 0, False
@@ -115,8 +118,6 @@ class Dialer(Generic[E]):
         except OSError as error:
             return error.strerror or str(error) or type(error).__name__
         connection: Connection[E] = Connection(reader, writer, self._clock, self._limits, peer=self._peer)
-        if self._stop.is_set():
-            connection.close("hub is stopping")
         self._connection = connection
         try:
             await connection.run(self._open_session(connection), self._crew)

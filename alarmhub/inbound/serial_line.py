@@ -67,5 +67,11 @@ class _Port(serial.Serial):  # type: ignore[misc]  # pyserial has no types
         except OSError as error:
             raise serial.SerialException(error.errno, error.strerror) from error
 
+    def _reconfigure_port(self, force_update: bool = False) -> None:
+        # Once, at the opening. asyncio sets time-outs afterwards, which are none of the device's, and one that
+        # ignores a setting in silence (a pseudo-terminal has no parity) would refuse the second time.
+        if force_update:
+            super()._reconfigure_port(force_update=True)
+
     def flush(self) -> None:
         """The kernel sends what it has taken; nobody waits for it."""

@@ -181,3 +181,18 @@ async def test_an_open_connection_is_life_where_the_source_may_be_silent() -> No
         it.disconnected("b", "gone")
         await until(lambda: hub.links, "the loss")
         assert hub.links == [("plant", False)]
+
+
+async def test_a_line_that_is_no_source_tells_somebody_else() -> None:
+    """A pager transmitter that falls silent is no ward whose calls do not arrive."""
+    told: list[bool] = []
+    async with feed() as (it, hub):
+        it.supervise(down_s=0.05, up_s=0.05, polls=True, tell=told.append)
+        await until(lambda: told == [False], "the loss")
+
+        def alive() -> bool:
+            it.life()
+            return told == [False, True]
+
+        await until(alive, "the return")
+        assert (it.up, hub.links) == (True, [])

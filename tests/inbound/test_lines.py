@@ -11,11 +11,12 @@ import msgspec
 import pytest
 
 from alarmhub.clock import MonotonicClock
-from alarmhub.core.effects import Report, ReportStatus
-from alarmhub.inbound.espa_settings import EspaLink
+from alarmhub.core.effects import Page, Report, ReportStatus
+from alarmhub.inbound.espa_settings import EspaLink, EspaSender
 from alarmhub.inbound.lines import Lines
 from alarmhub.ports import DeliveryFailed, OutboxRow
 from alarmhub.tasks import Crew
+from load.espa_station import EspaStation
 from protocols.espa444_block import encode_block
 from tests.support.espa_plant import Plant
 from tests.support.espa_talk import ACK, EOT, POLL, SELECT, call
@@ -123,3 +124,33 @@ async def test_a_line_that_cannot_listen_stops_the_start_and_closes_the_others()
         with pytest.raises(OSError, match="Connect"):
             await asyncio.open_connection("127.0.0.1", second._open["other"][0].port or 1)
         assert await crew.close()
+
+
+def page(pager: str, body: bytes | None = None) -> OutboxRow:
+    """A page as the outbox holds it."""
+    words = Page("rut", pager, "a1", "patientkallelse", "sal 12")
+    return OutboxRow("1", "a1", "page", pager, body or msgspec.json.encode(words), 0, 60_000)
+
+
+async def test_a_page_goes_to_the_transmitter_that_reaches_its_number() -> None:
+    """Of two, the right one; a number of neither, or a row nobody can read, failed."""
+    near, far = EspaStation(), EspaStation()
+    senders = [
+        EspaSender(source=name, connect=f"127.0.0.1:{await station.listen()}", numbers=numbers)
+        for name, station, numbers in (("near", near, "1..."), ("far", far, "2..."))
+    ]
+    crew = Crew("test")
+    them = Lines({"espa": [link("plant")], "espa_sender": senders}, clock=MonotonicClock(), crew=crew)
+    await them.start(Intake())
+    await until(lambda: all(s.connected for s in them.status() if s.source != "plant"), "both lines")
+    await them.page(page("2042"))
+    assert (len(near.taken), [taken.get("1") for taken in far.taken]) == (0, ["2042"])
+    with pytest.raises(DeliveryFailed, match="no transmitter for pager 3042"):
+        await them.page(page("3042"))
+    with pytest.raises(DeliveryFailed, match="unreadable page"):
+        await them.page(page("1042", b"{}"))
+    await them.stop()
+    near.close()
+    far.close()
+    assert await crew.close()
+    assert not crew.fatal.done()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
 from alarmhub.core.effects import ReportStatus
-from alarmhub.inbound.espa_settings import EspaLink
-from alarmhub.inbound.link import SPOKEN, link_of, remembered, says
+from alarmhub.inbound.espa_settings import EspaLink, EspaSender
+from alarmhub.inbound.link import SPOKEN, control_of, link_of, remembered, says, sending_of
 from protocols.espa444 import LinkMode
 from protocols.espa444_block import CallStatus
 
@@ -55,3 +57,35 @@ def test_what_a_plant_is_told_unasked_and_asked(paged: bool, accepted: bool) -> 
     assert unasked == always | as_set
     asked = {status for status in ReportStatus if remembered(settings, status)}
     assert asked == unasked | {ReportStatus.QUEUED, ReportStatus.ENDED}
+
+
+def test_a_line_whose_control_station_is_the_hub() -> None:
+    """Stations and pace as set, in milliseconds."""
+    line = control_of(
+        replace(SETTINGS, role="control-station", stations=("2", "3"), poll_every_s=0.15, charset="cp850")
+    )
+    assert (line.own, line.stations, line.poll_every_ms, line.charset) == ("1", ("2", "3"), 150, "cp850")
+
+
+@pytest.mark.parametrize(("every_s", "polled"), [(5.0, ("4",)), (0.0, ())])
+def test_a_transmitter_is_polled_unless_it_cannot_stand_it(every_s: float, polled: tuple[str, ...]) -> None:
+    """Nobody is polled every zero milliseconds."""
+    sender = EspaSender(source="old", connect="127.0.0.1:1", pager_address="4", poll_every_s=every_s)
+    assert sending_of(sender).stations == polled
+
+
+@pytest.mark.parametrize(
+    ("way", "seven"),
+    [
+        ({"serial": "/dev/ttyS0", "frame": "7E2"}, True),
+        ({"serial": "/dev/ttyS0", "frame": "8E1"}, False),
+        ({"listen": "127.0.0.1:0", "frame": "7E2"}, False),
+        ({"listen": "127.0.0.1:0", "seven_bit": True}, True),
+    ],
+)
+def test_seven_bits_of_a_wire_or_as_set(way: dict[str, Any], seven: bool) -> None:
+    """A frame is of serial lines only; behind a device server it is a setting."""
+    settings = EspaLink(source="plant", **way)
+    assert link_of(settings).seven_bit is seven
+    control = replace(settings, role="control-station", stations=("2",))
+    assert control_of(control).seven_bit is seven
