@@ -7,7 +7,8 @@ a state it does not ask to be stopped in: no call ends by mistake. Numbers (SP-P
 id, states from the open alarms, the client's own words from the alarm's origin: a restart loses none of it.
 
 What became of a call goes to the session that began it, else to the newest of the same client. ESPA-X
-confirms no indication, so the first session after all were lost is told the state of what is open again.
+confirms no indication, so when sessions are lost, the one that is left or comes next is told the state of
+what they had begun again.
 
 It refuses to decide what an alarm is or whom it rings, to answer before the commit, to end an unnamed call,
 and to serve a client that has not logged in. Presence by P-START is taken, its P-STOP is not undone.
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -28,6 +29,7 @@ from alarmhub.core.events import Signal, SignalEvent
 from alarmhub.inbound.espax_login import LoginGuard
 from alarmhub.inbound.espax_settings import EspaxLink
 from alarmhub.inbound.espax_words import (
+    ACTIVE,
     NONE,
     Process,
     call_words,
@@ -151,8 +153,14 @@ class EspaxAdapter:
     def lost(self, session: EspaxSession, cause: str) -> None:
         """A connection is over."""
         self._sessions.remove(session)
-        if session.admitted:
-            self._feed.disconnected(session.connection.peer, cause)
+        if not session.admitted:
+            return
+        self._feed.disconnected(session.connection.peer, cause)
+        heir = self._newest()
+        if heir is not None:
+            begun = {alarm for alarm, (_, began) in self._processes.items() if began is session}
+            self._tell_again(heir, begun)
+            heir.connection.flush()
 
     async def take(self, session: EspaxSession, event: EspaxEvent) -> None:
         """Act on one event of one connection."""
@@ -191,7 +199,7 @@ class EspaxAdapter:
             self._feed.refused("wrong_login", "wrong user or password", peer=peer)
             session.codec.deny(event.token, 401, "wrong user or password", now)
         else:
-            first = not any(other.codec.open for other in self._sessions)
+            first = self._newest() is None
             number = f"{self._stamp(now).translate(_DIGITS_ONLY)}.{secrets.token_hex(8)}"
             session.codec.admit(event.token, number, now)
             if not session.admitted:
@@ -204,12 +212,18 @@ class EspaxAdapter:
                 self._tell_again(session)
         session.connection.flush()
 
-    def _tell_again(self, session: EspaxSession) -> None:
-        """What was said last may have been lost with the sessions before this one."""
+    def _tell_again(self, session: EspaxSession, begun: Collection[str] | None = None) -> None:
+        """What was said last may have been lost with sessions that are gone: of calls `begun` there, or all."""
         for alarm in self._open_alarms():
-            if result_of(alarm) != NONE and (self._settings.accepted_status or state_of(alarm) == "Active"):
+            if begun is not None and alarm.id not in begun:
+                continue
+            if result_of(alarm) != NONE and (self._settings.accepted_status or state_of(alarm) == ACTIVE):
                 element, fields = status_of(alarm, self._stamp, asked=False)
                 session.codec.tell(element, fields, self._feed.now())
+
+    def _newest(self) -> EspaxSession | None:
+        """The session that was opened last, of those that are logged in."""
+        return next((session for session in reversed(self._sessions) if session.codec.open), None)
 
     # Calls.
 
@@ -332,10 +346,9 @@ class EspaxAdapter:
         known = self._processes.get(alarm)
         session = known[1] if known is not None else None
         if session is None or not session.codec.open or session.connection.over:
-            logged_in = [other for other in self._sessions if other.codec.open]
-            if not logged_in:
+            session = self._newest()
+            if session is None:
                 raise DeliveryFailed("no client is logged in")
-            session = logged_in[-1]
         said = told(report, alarm, self._process(alarm), self._settings, self._stamp)
         for element, fields in said:
             session.codec.tell(element, fields, self._feed.now())

@@ -379,6 +379,24 @@ async def test_reports_follow_the_client_to_its_next_session() -> None:
             assert it.feed.status.connected == 2
 
 
+async def test_when_one_of_two_sessions_is_lost_the_other_hears_what_may_have_been_lost_with_it() -> None:
+    """ESPA-X confirms nothing that is told, and a dead connection takes it all."""
+    async with rig() as it, it.line() as left:
+        await left.login()
+        await left.start("other")
+        async with it.line() as gone:
+            await gone.login()
+            await gone.start("mine", PR_DETAILS="No")
+            mine = list(it.hub.alarms.values())[-1]
+            for id in it.hub.alarms:
+                it.hub.change(id, flags=(Flag.RETURNED,))
+            await it.report(ReportStatus.UNANSWERED)
+        told = await left.hear()
+        assert (told.element, told.fields["SP-PR-TAN"]) == ("IND.P-STATUS", str(tan_of(mine.id)))
+        assert (told.fields["SP-RESULT"], told.fields["SP-GETSTAT"]) == ("Negative", "false")
+        assert (await left.ask("REQ.HEARTBEAT")).code == "200"
+
+
 async def test_only_the_right_user_with_the_right_password_comes_in_and_guessing_is_slow() -> None:
     """401; after too many 503, also with the right one; nothing reaches the hub."""
     async with rig() as it:
