@@ -213,7 +213,7 @@ class EspaxAdapter:
         session.connection.flush()
 
     def _tell_again(self, session: EspaxSession, begun: Collection[str] | None = None) -> None:
-        """What was said last may have been lost with sessions that are gone: of calls `begun` there, or all."""
+        """What was said last may be lost with sessions that are gone: of calls `begun` there, or of all."""
         for alarm in self._open_alarms():
             if begun is not None and alarm.id not in begun:
                 continue
