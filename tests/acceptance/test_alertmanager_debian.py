@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import asyncpg
 import msgspec
 import pytest
 
@@ -190,6 +191,21 @@ async def test_what_could_not_be_taken_is_sent_again(
     await become(
         house, (*fan, Phase.RINGING), ("DiskFull", "DiskFull (instance=pacs-1)", "low", Phase.RINGING)
     )
+
+
+async def test_what_cannot_be_stored_is_answered_503_and_sent_again(
+    house: House, hub: Hub, monitoring: Alertmanager
+) -> None:
+    """The database takes nothing for a while: no 200 meanwhile, one alarm afterwards."""
+    connection = await asyncpg.connect(house.dsn)
+    try:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE alarm IN ACCESS EXCLUSIVE MODE")
+            await monitoring.put("DiskFull", instance="pacs-1")
+            await until(lambda: "status code 503" in monitoring.log(), "a refusal", within_s=20)
+    finally:
+        await connection.close()
+    await become(house, ("DiskFull", "DiskFull (instance=pacs-1)", "low", Phase.RINGING))
 
 
 async def test_a_silent_watchdog_is_news(house: House, hub: Hub, monitoring: Alertmanager) -> None:
