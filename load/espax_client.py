@@ -235,7 +235,8 @@ class EspaxClient:
             raise ConnectionError("not connected")
         self._invoke += 1
         number = self._invoke
-        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Heard] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
         try:
             self._writer.write(message(element, number, session_id, fields))
             async with asyncio.timeout(self.answer_within_s):
