@@ -1,8 +1,9 @@
 """Answers that travel as messages of their own: to the unit's registered contact, its Contact, or its source.
 
-An answer is a SIP MESSAGE in the other direction (SS 91100), over the connection the unit holds open where it
-has one. `send` says whether the unit has taken it. It refuses to decide what is answered, and to reach for
-addresses the link does not allow.
+An answer is a SIP MESSAGE in the other direction (SS 91100). A contact that cannot be reached (behind address
+translation) is tried first and the source after it, over the connection the unit holds open. `send` says
+whether the unit has taken it. It refuses to decide what is answered, and to reach for addresses the link does
+not allow.
 """
 
 from __future__ import annotations
@@ -107,9 +108,10 @@ class Replies:
                 continue
             if response is not None and 200 <= response.status < 300:
                 return True
-            cause = "no response" if response is None else f"{response.status} {response.reason}"
             if response is not None:
+                cause = f"{response.status} {response.reason}"
                 break
+            cause = "no response"
         self._feed.refused("reply_undelivered", f"reply not taken: {cause}", peer=way.host, fault=False)
         return False
 
@@ -130,9 +132,9 @@ class Replies:
         transport = TLS if place.scheme == "sips" else place.transport or way.transport
         if transport not in (UDP, "tcp", TLS):
             return uri, [source]
-        first = Target(transport, place.host, place.port, live if transport == way.transport else None)
-        # An open connection is the unit's own, whatever its contact says: there is nothing else to try.
-        return uri, [first] if first.line is not None else [first, source]
+        if (transport, place.host, place.port) == (way.transport, way.host, way.port):
+            return uri, [source]
+        return uri, [Target(transport, place.host, place.port), source]
 
     def _written(self, reply: Mrs, way: Way, uri: str) -> Request:
         headers = (
