@@ -354,3 +354,25 @@ async def test_closing_the_door_ends_all_connections() -> None:
         assert [peer.lost_because for peer in it.peers] == [["hub is stopping"]] * 3
         with pytest.raises(OSError, match=r".*"):
             await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_who_may_not_connect_is_sent_away() -> None:
+    """Before anything is read from him, and without a session."""
+    asked: list[str] = []
+
+    def admits(host: str) -> bool:
+        asked.append(host)
+        return False
+
+    crew = Crew("test")
+    server: StreamServer[str] = StreamServer(Peer, crew=crew, clock=MonotonicClock(), admits=admits)
+    await server.start("127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    try:
+        assert await reader.read() == b""
+    except ConnectionResetError:
+        pass
+    assert (asked, server.connections) == (["127.0.0.1"], [])
+    writer.transport.abort()
+    await server.close()
+    assert await crew.close()
