@@ -22,7 +22,8 @@ from alarmhub.tasks import spawn
 from protocols.contacts import Point, Say, collapse
 
 TELL_AT_ONCE: Final = 64
-TELL_AGAIN_S: Final = 1.0
+TELL_AGAIN_S: Final = 0.5
+NEXT_WHEN_FULL_S: Final = 0.05
 DRAIN_WITHIN_S: Final = 3.0
 WAITING_PER_POINT: Final = 8
 """So many signals for each point on average, then what waits is shortened."""
@@ -79,7 +80,8 @@ class Telling:
             self._nothing.set()
 
     async def _tell_some(self) -> None:
-        """Store what stands first; what could not be stored yet goes back to where it stood."""
+        """Store what stands first; what could not be stored yet comes again after everything else, so that a
+        full queue that takes only what is urgent gets what is urgent."""
         some = _first_of_each(self._waiting)
         del self._waiting[: len(some)]
         signals = [self._signal(say) for say in some]
@@ -88,8 +90,12 @@ class Telling:
             self._feed.answered(stored.answer.value)
             return
         left = [say for say, got in zip(some, stored.outcomes, strict=True) if got is None]
-        self._waiting[:0] = left
-        await asyncio.sleep(stored.retry_after_s or TELL_AGAIN_S)
+        held = {(say.point, say.word) for say in left}
+        free = [say for say in self._waiting if (say.point, say.word) not in held]
+        after = [say for say in self._waiting if (say.point, say.word) in held]
+        self._waiting = [*free, *left, *after]
+        full = stored.why == "full" and free
+        await asyncio.sleep(NEXT_WHEN_FULL_S if full else TELL_AGAIN_S)
 
     def _signal(self, say: Say) -> Signal:
         """In the words the site's rules see; one signal whatever a separator of lists would make of it."""

@@ -8,12 +8,12 @@ from typing import Any, Literal
 import pytest
 
 from alarmhub.clock import MonotonicClock
-from alarmhub.core.events import SignalEvent
+from alarmhub.core.events import Signal, SignalEvent
 from alarmhub.core.kinds import Kind
 from alarmhub.inbound import contacts
 from alarmhub.inbound.contacts import TELL_AT_ONCE, WAITING_PER_POINT, Telling
 from alarmhub.inbound.feed import Feed
-from alarmhub.ports import NotStored
+from alarmhub.ports import NotStored, SignalOutcome
 from alarmhub.tasks import Crew
 from protocols.contacts import Point, Say
 from tests.support.intake import Intake
@@ -23,11 +23,25 @@ POINTS = (Point(name="a", address=0), Point(name="b", address=1, label="Blodkyl"
 START, END = SignalEvent.START, SignalEvent.END
 
 
+class Hub(Intake):
+    """An intake that refuses what it is told to, by key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: set[str] = set()
+
+    async def signal(self, signal: Signal) -> SignalOutcome:
+        """Refuse by key, else take."""
+        if signal.key in self.refused:
+            raise NotStored("full")
+        return await super().signal(signal)
+
+
 class Rig:
     """One module's telling, and the hub that hears it."""
 
     def __init__(self) -> None:
-        self.hub, self.crew = Intake(), Crew("test")
+        self.hub, self.crew = Hub(), Crew("test")
         self.feed = Feed("plant", "modbus", hub=self.hub, clock=MonotonicClock(), crew=self.crew)
         self.telling = Telling("io", POINTS, self.feed)
 
@@ -91,6 +105,15 @@ async def test_what_waits_is_bounded_and_the_last_state_is_told(rig: Rig) -> Non
     await until(lambda: ("io/b:active", START) in rig.told, "the last")
     assert rig.told[0] == ("io/a:active", START)
     assert [a.key for a in rig.hub.open_alarms()] == ["io/b:active"]
+
+
+async def test_what_the_hub_cannot_take_now_holds_nothing_else_up(rig: Rig) -> None:
+    """A full queue refuses the lowest first; a press behind it goes past, its own end does not."""
+    rig.hub.refused.add("io/a:active")
+    rig.telling.tell([say("a"), say("a", "end"), say("b"), say("b", "end")])
+    await until(lambda: rig.told == [("io/b:active", START), ("io/b:active", END)], "the other point")
+    rig.hub.refused.clear()
+    await until(lambda: rig.told[2:] == [("io/a:active", START), ("io/a:active", END)], "what was refused")
 
 
 async def test_a_stop_waits_for_the_hub_only_so_long(rig: Rig) -> None:
