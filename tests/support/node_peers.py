@@ -37,16 +37,7 @@ def need(module: str) -> None:
 
 async def run(script: str, *arguments: str) -> list[str]:
     """The lines a script of `tests/acceptance/peers` prints. Fails when it ends badly or not in time."""
-    node = shutil.which("node")
-    assert node is not None
-    process = await asyncio.create_subprocess_exec(
-        node,
-        str(SCRIPTS / script),
-        *arguments,
-        env=environment(),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    process = await launch(script, *arguments)
     try:
         async with asyncio.timeout(WITHIN_S):
             said, cause = await process.communicate()
@@ -56,3 +47,18 @@ async def run(script: str, *arguments: str) -> list[str]:
             await process.wait()
     assert process.returncode == 0, cause.decode()
     return said.decode().splitlines()
+
+
+async def launch(script: str, *arguments: str) -> asyncio.subprocess.Process:
+    """A script of `tests/acceptance/peers`, running; whoever launched it ends it."""
+    node = shutil.which("node")
+    assert node is not None
+    return await asyncio.create_subprocess_exec(
+        node,
+        str(SCRIPTS / script),
+        *arguments,
+        env=environment(),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )

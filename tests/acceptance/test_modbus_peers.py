@@ -1,18 +1,18 @@
-"""Contacts from a Modbus server that knows nothing of ours (pyModbusTCP), through a whole hub to a phone."""
+"""Contacts from servers that know nothing of ours (pyModbusTCP, modbus-serial), through a whole hub."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import pytest
 
 from alarmhub.core.alarm import Alarm, Phase
+from tests.support import node_peers
 from tests.support.hub import House, free_ports
 from tests.support.waiting import until
-
-server = pytest.importorskip("pyModbusTCP.server", reason="pyModbusTCP is not installed")
 
 SITE = """
 [[source]]
@@ -48,32 +48,96 @@ points = [
 
 
 class Module:
-    """The independent server, with contacts at rest."""
+    """An independent server, with contacts at rest; it remembers them over a power cut."""
 
     def __init__(self) -> None:
         (self.port,) = free_ports(1)
-        self.bank = server.DataBank()
-        self.bank.set_discrete_inputs(3, [True])
-        self.bank.set_input_registers(9, [700])
-        self.bank.set_holding_registers(2, [0x0101])
-        self._server: server.ModbusServer | None = None
+        self.values = {("discrete", 3): 1, ("coil", 5): 0, ("input", 9): 700, ("holding", 2): 0x0101}
+
+    def put(self, table: str, address: int, value: int) -> None:
+        """A contact moves."""
+        self.values[table, address] = value
+        self.show(table, address, value)
+
+    def show(self, table: str, address: int, value: int) -> None:
+        """To those that ask."""
+        raise NotImplementedError
 
     async def start(self) -> None:
         """Power on."""
-        self._server = server.ModbusServer("127.0.0.1", self.port, no_block=True, data_bank=self.bank)
+        raise NotImplementedError
+
+    async def stop(self) -> None:
+        """Power off."""
+        raise NotImplementedError
+
+
+class PyModbusTcp(Module):
+    """pyModbusTCP's server."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._library = pytest.importorskip("pyModbusTCP.server", reason="pyModbusTCP is not installed")
+        self._bank = self._library.DataBank()
+        self._server: Any = None
+
+    def show(self, table: str, address: int, value: int) -> None:
+        """To those that ask."""
+        bank = self._bank
+        sets = {
+            "coil": bank.set_coils, "discrete": bank.set_discrete_inputs,
+            "input": bank.set_input_registers, "holding": bank.set_holding_registers,
+        }  # fmt: skip
+        sets[table](address, [bool(value) if table in ("coil", "discrete") else value])
+
+    async def start(self) -> None:
+        """Power on."""
+        for (table, address), value in self.values.items():
+            self.show(table, address, value)
+        self._server = self._library.ModbusServer("127.0.0.1", self.port, no_block=True, data_bank=self._bank)
         await asyncio.to_thread(self._server.start)
 
     async def stop(self) -> None:
         """Power off."""
-        if self._server is not None:
-            await asyncio.to_thread(self._server.stop)
-            self._server = None
+        server, self._server = self._server, None
+        if server is not None:
+            await asyncio.to_thread(server.stop)
 
 
-@pytest.fixture
-async def module() -> AsyncIterator[Module]:
+class ModbusSerial(Module):
+    """modbus-serial's server, in Node.js."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        node_peers.need("modbus-serial")
+        self._process: asyncio.subprocess.Process | None = None
+
+    def show(self, table: str, address: int, value: int) -> None:
+        """To those that ask."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.write(f"{table} {address} {value}\n".encode())
+
+    async def start(self) -> None:
+        """Power on."""
+        self._process = await node_peers.launch("modbus_serial.js", str(self.port))
+        for (table, address), value in self.values.items():
+            self.show(table, address, value)
+        assert self._process.stdout is not None
+        async with asyncio.timeout(node_peers.WITHIN_S):
+            assert await self._process.stdout.readline() == b"ready\n"
+
+    async def stop(self) -> None:
+        """Power off."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            await process.communicate()
+
+
+@pytest.fixture(params=[PyModbusTcp, ModbusSerial])
+async def module(request: pytest.FixtureRequest) -> AsyncIterator[Module]:
     """A module that is on."""
-    one = Module()
+    one: Module = request.param()
     await one.start()
     yield one
     await one.stop()
@@ -113,12 +177,12 @@ async def test_contacts_of_all_tables_become_alarms_and_end(house: House, module
     hub = house.hub(config=LINE.format(port=module.port))
     await hub.start()
     async with hub.phone(0) as phone:
-        module.bank.set_coils(5, [True])
+        module.put("coil", 5, 1)
         shown = await phone.wait_alarm(5, kind="assault")
         assert (shown.place, shown.source_text) == ("load/u0000/r2", "active")
-    module.bank.set_discrete_inputs(3, [False])
-    module.bank.set_input_registers(9, [3])
-    module.bank.set_holding_registers(2, [0x0201])
+    module.put("discrete", 3, 0)
+    module.put("input", 9, 3)
+    module.put("holding", 2, 0x0201)
     await become(
         house,
         (ASSAULT, "assault", Phase.RINGING),
@@ -126,9 +190,9 @@ async def test_contacts_of_all_tables_become_alarms_and_end(house: House, module
         (LOOP, "technical", Phase.RINGING),
         ("io7/generator:active", "patient_call", Phase.RINGING),  # no rule: it rings all the same
     )
-    module.bank.set_discrete_inputs(3, [True])
-    module.bank.set_input_registers(9, [700])
-    module.bank.set_holding_registers(2, [0x0101])
+    module.put("discrete", 3, 1)
+    module.put("input", 9, 700)
+    module.put("holding", 2, 0x0101)
     await become(
         house,
         (ASSAULT, "assault", Phase.RINGING),
@@ -144,12 +208,12 @@ async def test_a_hub_that_was_killed_finds_its_contacts_as_they_are(house: House
     """One alarm for what is still active, none twice; what went normal meanwhile is over; what came rings."""
     hub = house.hub(config=LINE.format(port=module.port))
     await hub.start()
-    module.bank.set_discrete_inputs(3, [False])
-    module.bank.set_coils(5, [True])
+    module.put("discrete", 3, 0)
+    module.put("coil", 5, 1)
     await become(house, (ASSAULT, "assault", Phase.RINGING), (FRIDGE, "technical", Phase.RINGING))
     hub.kill()
-    module.bank.set_discrete_inputs(3, [True])
-    module.bank.set_input_registers(9, [3])
+    module.put("discrete", 3, 1)
+    module.put("input", 9, 3)
     await hub.start()
     await become(
         house,
@@ -166,7 +230,7 @@ async def test_a_module_without_power_is_news_and_its_alarms_are_set_right_after
     """The engineer and the unit are told; after its return what is over ends."""
     hub = house.hub(config=LINE.format(port=module.port))
     await hub.start()
-    module.bank.set_discrete_inputs(3, [False])
+    module.put("discrete", 3, 0)
     await become(house, (FRIDGE, "technical", Phase.RINGING))
     await module.stop()
 
@@ -175,7 +239,7 @@ async def test_a_module_without_power_is_news_and_its_alarms_are_set_right_after
         return bool(keys) and all((phase is not Phase.ENDED) == phase_open for phase in keys.values())
 
     await until(lambda: told(True), "the news", within_s=10)
-    module.bank.set_discrete_inputs(3, [True])
+    module.put("discrete", 3, 1)
     await module.start()
     await become(house, (FRIDGE, "technical", Phase.ENDED))
     await until(lambda: told(False), "its return", within_s=10)
