@@ -37,7 +37,7 @@ class ScaipUnit:
     transport: udp, tcp or tls (`tls` is the context then). user, password: for digest. contact: what it says
     of where it is reached; None for its own socket. form, root: what its bodies are called.
     Public state: `replies` (every mrs, in order of arrival), `statuses` (every final SIP status of a request
-    of its own), `mute` (True: it takes messages without answering them).
+    of its own), `mute` (True: it leaves messages unanswered), `refuses` (a status it answers them with).
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class ScaipUnit:
         self.replies: list[Mrs] = []
         self.statuses: list[int] = []
         self.mute = False
+        self.refuses = 0
         self._address, self._transport, self._tls = (host, port), transport, tls
         self._user, self._password, self._contact = user or cid, password, contact
         self._datagrams: asyncio.DatagramTransport | None = None
@@ -250,9 +251,9 @@ class ScaipUnit:
         if self.mute:
             return
         said = read(message.body)
-        status = 200 if isinstance(said, Mrs) else 400
+        status = self.refuses or (200 if isinstance(said, Mrs) else 400)
         self.write(build(answer(message, status, source=self._address, to_tag=secrets.token_hex(4))))
-        if isinstance(said, Mrs):
+        if isinstance(said, Mrs) and not self.refuses:
             self.replies.append(said)
             self._arrived.set()
 

@@ -93,9 +93,12 @@ class Call:
         if request not in self.parts:
             self.parts = [*self.parts[-PARTS + 1 :], request]
 
-    def learn(self, phase: str) -> None:
-        """What the engine said when it took a signal of this session."""
+    def learn(self, phase: str, *, new: bool = False) -> None:
+        """What the engine said when it took a signal of this session. `new`: it raised an alarm; whatever the
+        unit was told of an earlier one does not count for it."""
         self.stored = True
+        if new:
+            self.state, self.ended, self.told = State.HELD, False, None
         if self.state is State.HELD and phase in _ACCEPTED_PHASES:
             self.state = State.ACCEPTED
 

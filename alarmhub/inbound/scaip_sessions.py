@@ -118,7 +118,8 @@ class Sessions:
             return self._unstored(call.known, stored, way)
         alarms = 0
         for outcome in stored.outcomes:
-            call.learn(outcome.phase if outcome is not None else "")
+            if outcome is not None:
+                call.learn(outcome.phase, new=outcome.new)
             alarms += outcome is not None and outcome.alarm is not None
         if not alarms:
             call.reset()  # the site's rules made it something nobody accepts
@@ -140,7 +141,8 @@ class Sessions:
             return self._unstored(request, stored, way)
         call.heard_at = self._feed.now()
         for outcome in stored.outcomes:
-            call.learn(outcome.phase if outcome is not None else "")
+            if outcome is not None:
+                call.learn(outcome.phase, new=outcome.new)
         return self.standing(call, request, way)
 
     async def _information(self, request: Mrq, way: Way) -> Reply:
