@@ -219,12 +219,13 @@ class App:
             self.settings.by_protocol(), clock=self._line_clock, crew=self.crew, metrics=self.metrics
         )
         couriers: dict[str, Courier] = {"report": self.lines.report}
-        if self.settings.espa_sender:
+        senders = self.settings.espa_sender
+        if senders:
             couriers["page"] = self.lines.page
         self.engine = Engine(
             store=self.store, clock=self.clock, crew=self.crew, metrics=self.metrics, owner=owner,
             lease_ttl_ms=round(self.settings.hub.lease_ttl_s * 1000), couriers=couriers,
-            pagers="page" in couriers,
+            pagers=(lambda number: any(s.reaches(number) for s in senders)) if senders else None,
         )  # fmt: skip
         self._stack.push_async_callback(self._give_back)
         self._stack.push_async_callback(self.crew.close)

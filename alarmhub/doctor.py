@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -227,6 +227,12 @@ def sources(loaded: Site, stored: Stored, seen: Hub, lines: set[str], now: int) 
         yield ok("refused", "nothing since the hub's start")
 
 
+def transmitters(names: Iterable[str], seen: Hub, now: int) -> Iterator[Finding]:
+    """Each pager transmitter that is fed: it is no source, and its silence leaves pagers without pages."""
+    for name in names:
+        yield _line(f"transmitter {name}", seen.ways.get(name), "sends only", "espa_sender", True, now)
+
+
 def _line(what: str, way: Way | None, last: str, protocol: str, has_link: bool, now: int) -> Finding:
     if way is None:
         why = "the hub says nothing of its link" if has_link else f"no [[{protocol}]] link is set for it"
@@ -317,6 +323,7 @@ async def examined(settings: Settings) -> list[Finding]:
     if loaded is not None and roster is not None:
         found += sources(loaded, stored, seen, _linked(settings), now)
         found += phones(loaded, roster, stored, seen)
+    found += transmitters([sender.source for sender in settings.espa_sender], seen, now)
     return found
 
 

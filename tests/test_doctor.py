@@ -155,6 +155,20 @@ def test_sources_by_link_secret_and_last_alarm() -> None:
     )
 
 
+def test_a_transmitter_that_is_fed_is_shown_beside_the_sources() -> None:
+    """Up with its last answer, and down; one the hub knows nothing of is a warning."""
+    way = Way("old", True, 1, "/dev/ttyUSB1", None, "ACK")
+    for known, level, text in (
+        ({"old": way}, Level.OK, "link up, 1 connected (/dev/ttyUSB1); sends only; last answer ACK"),
+        ({"old": replace(way, up=False)}, Level.FAIL, "link down, 1 connected"),
+        ({}, Level.WARN, "the hub says nothing of its link"),
+    ):
+        found = list(doctor.transmitters(["old"], replace(GOOD, ways=known), TUESDAY))
+        one = line(found, "transmitter old")
+        assert one.level is level
+        assert one.text.startswith(text)
+
+
 def test_what_was_turned_away_is_counted() -> None:
     """By door and reason."""
     seen = replace(GOOD, figures={("alarmhub_refusals_total", "espa bcc"): 4.0})

@@ -81,7 +81,7 @@ class Engine:
         owner: str,
         lease_ttl_ms: int,
         couriers: dict[str, Courier],
-        pagers: bool = False,
+        pagers: Callable[[str], bool] | None = None,
     ) -> None:
         self._store, self._clock, self._crew, self._metrics = store, clock, crew, metrics
         self._owner, self._ttl_ms = owner, lease_ttl_ms

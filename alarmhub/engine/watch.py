@@ -38,7 +38,7 @@ class Watch:
         clock: Clock,
         state: State,
         contacts: Contacts,
-        pagers: bool,
+        pagers: Callable[[str], bool] | None,
         put: Callable[[Item], None],
         tell: Callable[[Signal], None],
     ) -> None:
@@ -99,8 +99,10 @@ class Watch:
         before = self._roster
         roster = roster_at(self._site, now, self._state.availability)
         self._roster, self._world = roster, None
-        if self._pagers:
-            self._contacts.pagers(s.id for s in self._site.staff.values() if s.pager is not None)
+        carried = self._pagers
+        if carried is not None:
+            people = self._site.staff.values()
+            self._contacts.pagers(s.id for s in people if s.pager is not None and carried(s.pager))
         if before is None or (roster.hash == before.hash and not always):
             return
         event = WorldChanged(cause)

@@ -10,7 +10,6 @@ It refuses to choose whom to page (the core does) and to take calls: what feeds 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import OrderedDict
 from typing import Final
 
@@ -70,7 +69,6 @@ class EspaSenderAdapter:
         self.source = settings.source
         self.line = sending_of(settings)
         self._settings, self._feed = settings, feed
-        self._numbers = re.compile(settings.numbers)
         self._door = door_of(settings, self._open, feed, limits=limits or Limits(connections=1))
         self._sessions: list[_Session] = []
         self._waiting: dict[str, asyncio.Future[None]] = {}
@@ -103,7 +101,7 @@ class EspaSenderAdapter:
 
     def carries(self, pager: str) -> bool:
         """Whether this transmitter reaches the pager."""
-        return not self._settings.numbers or self._numbers.fullmatch(pager) is not None
+        return self._settings.reaches(pager)
 
     async def page(self, page: Page) -> None:
         """Send a page, or take one back. Returns once the transmitter has taken it. Raises DeliveryFailed."""

@@ -134,6 +134,10 @@ class EspaSender(EspaWay, frozen=True, kw_only=True):
                 faults.append(f"text: {{{part}}} is unknown, expected {parts}")
         return faults
 
+    def reaches(self, pager: str) -> bool:
+        """Whether this transmitter reaches a pager number."""
+        return not self.numbers or re.fullmatch(self.numbers, pager) is not None
+
     def worded(self, *, label: str, place: str, unit: str, priority: str) -> str:
         """The text of a page. What is not known is left out, with its blanks."""
         parts = {"label": label, "place": place, "unit": unit, "priority": priority}

@@ -12,8 +12,11 @@ from alarmhub.core.alarm import Alarm
 from alarmhub.core.kinds import Kind
 from alarmhub.core.reach import Reach
 from alarmhub.core.site import Duty, Hours, Policy, PolicyRule, Site, Staff, Step
+from alarmhub.engine.contact import Contacts
+from alarmhub.engine.state import State
+from alarmhub.engine.watch import Watch
 from tests.support.shift import Shift
-from tests.support.virtual import in_virtual_time, until
+from tests.support.virtual import VirtualClock, in_virtual_time, until
 from tests.support.ward import T0, Ward
 
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
@@ -298,3 +301,25 @@ async def test_the_warning_is_not_lost_with_the_database() -> None:
         (notice,) = await until(lambda: shift.open_of("technical"), "it is said", within_s=1)
         assert notice.type == "unit_unstaffed"
         assert not shift.dead
+
+
+@in_virtual_time
+async def test_who_carries_a_pager_that_can_be_sent_to_is_reached_one_way() -> None:
+    """A number no transmitter reaches is no reach; a new site is asked anew, a hub without a sender never."""
+    site = Ward().site
+    pagers = {"rut": "1042", "anna": "2042"}
+    carrying = {staff: replace(site.staff[staff], pager=number) for staff, number in pagers.items()}
+    for carried, reached in ((lambda number: number.startswith("1"), {"rut"}), (None, set())):
+        contacts = Contacts()
+        watch = Watch(
+            clock=VirtualClock(),
+            state=State(),
+            contacts=contacts,
+            pagers=carried,
+            put=lambda item: None,
+            tell=lambda signal: None,
+        )
+        watch.begin(replace(site, staff=site.staff | carrying), T0)
+        assert {s for s, reach in contacts.reach.items() if reach is Reach.ONE_WAY} == reached
+        watch.take_site(replace(site, staff=site.staff | {"rut": replace(site.staff["rut"], pager=None)}))
+        assert contacts.reach == {}

@@ -10,6 +10,7 @@ import pytest
 import uvloop
 
 from alarmhub.inbound.serial_line import FRAMES, is_seven_bit, serial_line
+from tests.support.waiting import until
 from tests.support.wires import Wire
 
 WITHIN_S = 5.0
@@ -50,10 +51,12 @@ def test_a_device_that_takes_no_bytes_holds_up_nobody(
         async with asyncio.timeout(WITHIN_S), Wire() as wire:
             _, writer = await serial_line(wire.device, 9600, "8N1")()
             wire.far.pause_reading()
-            for _ in range(64):
+
+            def full() -> bool:
                 writer.write(b"x" * 4096)
-                await asyncio.sleep(0)
-            assert writer.transport.get_write_buffer_size() > 0
+                return writer.transport.get_write_buffer_size() > 0
+
+            await until(full, "the device to take no more")
             writer.transport.abort()
             await writer.wait_closed()
 
