@@ -66,6 +66,7 @@ class ButtonBroker:
         """Whether what clients publish is taken and acknowledged."""
         self._server: asyncio.Server | None = None
         self._wills: dict[asyncio.StreamWriter, tuple[str, bytes]] = {}
+        self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> ButtonBroker:
@@ -91,10 +92,10 @@ class ButtonBroker:
 
     def drop(self) -> None:
         """Every connection is cut, without a word."""
+        for writer in self._writers:
+            writer.transport.abort()
         for session in self.sessions.values():
-            if session.writer is not None:
-                session.writer.transport.abort()
-                session.writer = None
+            session.writer = None
 
     @property
     def connected(self) -> bool:
@@ -189,6 +190,7 @@ class ButtonBroker:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        self._writers.add(writer)
         session: Session | None = None
         try:
             while True:
@@ -202,6 +204,7 @@ class ButtonBroker:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            self._writers.discard(writer)
             self._over(session, writer)
             self._tasks.discard(task)
 

@@ -67,6 +67,8 @@ class MqttAdapter:
         self._connection: BrokerConnection | None = None
         self._greeted: BrokerConnection | None = None
         """On which it was said that this hub is there."""
+        self._greetings = 0
+        """Connections so far."""
         self._running: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
@@ -148,6 +150,9 @@ class MqttAdapter:
         self._connection = connection
         if not connection.resumed:
             self._deliveries.forget_lost()
+            if self._greetings:
+                self._habit("the broker did not keep the session: what came meanwhile is lost")
+        self._greetings += 1
         self._feed.connected(settings.broker)
         try:
             cause = await asyncio.shield(connection.lost)

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from alarmhub.inbound.mqtt_broker import Incoming
 
-MOST_ORPHANS: Final = 1_000
+MOST_ORPHANS: Final = 5_000
 """Messages of lost connections that are kept in mind; more than any broker has in flight."""
 
 

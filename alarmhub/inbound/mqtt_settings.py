@@ -36,7 +36,7 @@ class MqttLink(Struct, frozen=True):
     connect_within_s: Annotated[float, Meta(gt=0, le=60)] = 5.0
     reconnect_s: Annotated[float, Meta(ge=1, le=600)] = 15.0
     session_s: Annotated[int, Meta(ge=60, le=4_294_967_294)] = 604_800
-    in_flight: Annotated[int, Meta(ge=1, le=65_535)] = 100
+    in_flight: Annotated[int, Meta(ge=1, le=4_000)] = 100
 
     topic: Topic | None = None
     chirpstack: Topic = ""

@@ -16,7 +16,7 @@ from alarmhub.core.effects import Report, ReportStatus
 from alarmhub.inbound import mqtt
 from alarmhub.ports import NotStored
 from alarmhub.secret import Secret
-from tests.support.hub import House, pass_time
+from tests.support.hub import House, Nurse, pass_time
 from tests.support.intake import BED
 from tests.support.mosquitto import Mosquitto, installed
 from tests.support.mqtt_link import SIGNALS, ZIGBEE, Rig, link, rig, start
@@ -256,4 +256,29 @@ async def test_a_whole_hub_killed_under_presses_loses_none(database_dsn: str, mo
             return await stored() == sorted(pressed)
 
         await until(complete, "every press to be an alarm, once", within_s=20)
+        assert await hub.stop() == 0
+
+
+@pytest.mark.timeout(120)
+async def test_a_lamp_follows_what_a_nurse_answers(database_dsn: str, mosquitto: Mosquitto) -> None:
+    """From the press to the accept on a phone, by the whole hub."""
+    async with House(database_dsn, extra=SOURCE) as house:
+        broker = (
+            f'broker = "127.0.0.1:{mosquitto.port}"\nzigbee2mqtt = "zigbee2mqtt"\nstate_prefix = "lamp"\n'
+        )
+        hub = house.hub(config=f'[[mqtt]]\nsource = "buttons"\n{broker}')
+        await hub.start()
+        await hub.said("source_connected")
+        await mosquitto.pub("zigbee2mqtt/bed1", '{"action":"single","battery":88}')
+        (shown,) = await mosquitto.sub("lamp/+/u0000/#", 1, within_s=10)
+        assert json.loads(shown.split(" ", 2)[2])["phase"] == "ringing"
+
+        async with Nurse(hub, 0) as nurse:
+            await until(lambda: nurse.took, "the nurse to take it", within_s=10)
+
+            async def accepted() -> bool:
+                (now,) = await mosquitto.sub("lamp/+/u0000/#", 1)
+                return bool(json.loads(now.split(" ", 2)[2])["phase"] == "accepted")
+
+            await until(accepted, "the lamp to show that somebody comes", within_s=10)
         assert await hub.stop() == 0

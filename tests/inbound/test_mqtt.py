@@ -379,6 +379,23 @@ class TestTheLink:
 
             assert sorted(it.refs) == [f"r{n}" for n in range(5)]
 
+    async def test_a_broker_that_forgot_us_is_asked_anew(
+        self, broker: ButtonBroker, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """What came meanwhile is lost, and it is said that such a broker was set up."""
+        async with rig(link(broker.port)) as it:
+            await broker.stop()
+            await until(lambda: not it.feed.status.connected, "the loss to be noticed")
+            broker.sessions.clear()
+            await broker.start()
+            await it.connected()
+            broker.publish(SIGNALS, start("r1"))
+            await until(lambda: broker.acknowledged, "the acknowledgement")
+
+            assert it.refs == ["r1"]
+        said = capsys.readouterr()
+        assert "did not keep the session" in said.out + said.err
+
     async def test_it_says_goodbye(self, broker: ButtonBroker) -> None:
         """So that the broker says no last will of its own, and keeps the session."""
         async with rig(link(broker.port)):
