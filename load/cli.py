@@ -21,7 +21,9 @@ from rich.console import Console
 from load import day, machine, rates, report, steady
 from load.bench import FLOOR, HUB, LOOPS, PINNINGS, Bench, Setup
 from load.database import DatabaseFault
+from load.intake import run_intake
 from load.systems import SystemFault
+from load.ways import WAYS
 
 BUSY_LOAD = 1.0
 """Load average per machine above which somebody else's work would be measured."""
@@ -89,12 +91,18 @@ def bench_of(options: dict[str, Any]) -> Iterator[Bench]:
         pin=options["pin"],
         seed=options["seed"],
     )
-    if machine.busy() > BUSY_LOAD and not options["anyway"]:
-        raise click.ClickException(f"the machine is busy (load average {machine.busy():.2f}); see --anyway")
     _descriptors(setup.phones)
+    with measuring(anyway=options["anyway"]), Bench(setup) as bench:
+        yield bench
+
+
+@contextmanager
+def measuring(*, anyway: bool) -> Iterator[None]:
+    """On a machine with nothing else to do; what goes wrong with the programs becomes one line and exit 1."""
+    if machine.busy() > BUSY_LOAD and not anyway:
+        raise click.ClickException(f"the machine is busy (load average {machine.busy():.2f}); see --anyway")
     try:
-        with Bench(setup) as bench:
-            yield bench
+        yield
     except (SystemFault, DatabaseFault, TimeoutError, OSError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
@@ -264,3 +272,23 @@ def hospital(times: float, seconds: float, pace: float, **options: Any) -> None:
         section, runs, faults = day.run_hospital(bench, times=times, seconds=seconds, pace=pace, say=say)
     report.table(console, report.write(options["out"], {"hospital": section}, {"hospital": runs}))
     finish(faults)
+
+
+@main.command()
+@common(phones=0)
+@click.option(
+    "--ways", "wanted", default=",".join(WAYS), show_default=True, help="Ways in, HTTP always first."
+)
+@click.option("--seconds", default=10.0, show_default=True, help="Of each of the two measurements of a way.")
+def intake(wanted: str, seconds: float, **options: Any) -> None:
+    """New starts over every protocol: how many, and how soon the sender is answered."""
+    names = wanted.split(",")
+    unknown = sorted(set(names) - set(WAYS))
+    if unknown:
+        raise click.BadParameter(f"{', '.join(unknown)}; there are {', '.join(WAYS)}", param_hint="--ways")
+    with measuring(anyway=options["anyway"]):
+        rows, found = run_intake(
+            names, seconds=seconds, loop=options["loop"], profile=options["database"], say=say
+        )
+    report.write(options["out"], {"intake": rows}, {})
+    finish(found)

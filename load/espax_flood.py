@@ -17,8 +17,8 @@ from load.espax_client import message
 
 ANSWER_WITHIN_S = 10.0
 
-_ANSWER = re.compile(rb"<RSP\.([A-Z.-]+) [^>]*>.*?<RSP-CODE>(\d+)</RSP-CODE>", re.S)
-_SESSION = re.compile(rb'sessionID="([^"]+)"')
+ANSWER_PATTERN = re.compile(rb"<RSP\.([A-Z.-]+) [^>]*>.*?<RSP-CODE>(\d+)</RSP-CODE>", re.S)
+SESSION_PATTERN = re.compile(rb'sessionID="([^"]+)"')
 
 
 @dataclass(slots=True)
@@ -85,7 +85,7 @@ class _Caller:
         try:
             login = {"LI-CLIENT": "Flood", "LI-USER": user, "LI-PASSWORD": password}
             code, answer = await self._ask(reader, writer, "REQ.LOGIN", "", login)
-            found = _SESSION.search(answer)
+            found = SESSION_PATTERN.search(answer)
             if code != "200" or found is None:
                 raise ValueError(f"login: {code}")
             session = found[1].decode()
@@ -119,6 +119,6 @@ class _Caller:
             while True:
                 _, length, _ = struct.unpack(">2sII", await reader.readexactly(10))
                 document = await reader.readexactly(length - 10)
-                found = _ANSWER.search(document)
+                found = ANSWER_PATTERN.search(document)
                 if found is not None and f"REQ.{found[1].decode()}" == element:
                     return found[2].decode(), document

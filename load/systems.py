@@ -118,9 +118,22 @@ class Hub:
     """The hub on one database: its site loaded and its secrets made once, its process started at will."""
 
     def __init__(
-        self, dsn: str, site: str, source: str, *, loop: str = "uvloop", log_level: str = "warning"
+        self,
+        dsn: str,
+        site: str,
+        source: str,
+        *,
+        loop: str = "uvloop",
+        log_level: str = "warning",
+        settings: str = "",
     ) -> None:
-        """`site`: text of the site file; `source`: id of the source whose secret is wanted."""
+        """`site`: text of the site file; `source`: id of the source whose secret is wanted; `settings`: more
+        for the settings file, such as links."""
+        self._settings = tempfile.NamedTemporaryFile(  # noqa: SIM115  lives as long as the hub
+            "w", suffix=".toml", prefix="alarmhub-settings-"
+        )
+        self._settings.write(settings)
+        self._settings.flush()
         self.http_port, self.phone_port = free_ports(2)
         self._environment = {
             "ALARMHUB_DATABASE__DSN": dsn,
@@ -162,7 +175,8 @@ class Hub:
 
     def launch(self) -> Process:
         """`alarmhub serve`, not waited for."""
-        return Process([sys.executable, "-m", "alarmhub", "serve"], environment=self._environment)
+        arguments = [sys.executable, "-m", "alarmhub", "serve", "--config", self._settings.name]
+        return Process(arguments, environment=self._environment)
 
     def start(self) -> Process:
         """`alarmhub serve`, waited for until /readyz."""
