@@ -39,8 +39,8 @@ from protocols.sip_registrar import Bindings, RefusedRegister
 METHODS: Final = "MESSAGE, REGISTER, OPTIONS"
 WORD_BYTES: Final = 12
 REPORT_WITHIN_S: Final = 2.0
-"""How long a report waits for the unit to take it. A unit that cannot be reached asks by itself, and the
-others of the link must not wait for it."""
+"""How long a report waits for the unit to take it, while no other is still unanswered. A unit that cannot be
+reached asks by itself, and those of the others of the link must not wait for it."""
 MINUTE_MS: Final = 60_000
 
 
@@ -70,6 +70,7 @@ class ScaipAdapter:
         every_ms = settings.heartbeat_min * MINUTE_MS
         self._beats = Beats(settings.controllers, every_ms=every_ms, now=feed.now())
         self._checking: asyncio.TimerHandle | None = None
+        self._telling: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def start(self) -> None:
@@ -198,7 +199,11 @@ class ScaipAdapter:
         reply = self._sessions.standing(call, call.known, call.way)
         self._feed.answered(f"snu {reply.snu}")
         sent = spawn(self._deliver(reply, call.way, call), "scaip report", self._feed.crew, ends=True)
-        await asyncio.wait([sent], timeout=REPORT_WITHIN_S)
+        waits = not self._telling
+        self._telling.add(sent)
+        sent.add_done_callback(self._telling.discard)
+        if waits:
+            await asyncio.wait([sent], timeout=REPORT_WITHIN_S)
 
     async def _deliver(self, reply: Mrs, way: Way, call: Call | None) -> None:
         if await self._replies.send(reply, way) and call is not None:

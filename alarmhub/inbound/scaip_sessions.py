@@ -84,13 +84,13 @@ class Sessions:
         return Mrs(request.ref, Snu.DONE, hbi=hbi, root=way.root)
 
     async def _alarm(self, request: Mrq, way: Way) -> Reply:
-        ends = codes.ENDS.get(request.stc)
-        if ends is not None:
-            return await self._restored(request, way, ends)
-        if request.stc in (codes.PRESENT, codes.ABSENT):
-            return await self._told(request, way, words_of(request, self._settings, self._language))
         name, now = session(request), self._feed.now()
         call = self._calls.get(name)
+        over = _over(call, request)
+        if over is not None:
+            return await self._restored(call, request, way, over)
+        if request.stc in (codes.PRESENT, codes.ABSENT):
+            return await self._told(request, way, words_of(request, self._settings, self._language))
         if call is None and request.stc in codes.CANCELS and (other := self._calls.open_of(request)):
             return await self._update(other, request, way)
         if call is None or (call.stored and self._anew(call, request, now)):
@@ -147,10 +147,13 @@ class Sessions:
 
     async def _information(self, request: Mrq, way: Way) -> Reply:
         call = self._calls.get(session(request))
+        over = _over(call, request)
+        if over is not None:
+            return await self._restored(call, request, way, over)
         if call is None:
             # Of before a restart, or never heard of: the engine finds the open alarm, or it rings.
             call = self._calls.keep(session(request), Call(session(request), request, way, self._feed.now()))
-        elif call.ended and (not request.stc or request.stc in codes.CANCELS or request.stc in codes.ENDS):
+        elif call.ended and (not request.stc or request.stc in codes.CANCELS):
             return Mrs(request.ref, Snu.DONE, root=way.root)
         if request in call.parts and call.stored:
             return self.standing(call, request, way)
@@ -168,13 +171,19 @@ class Sessions:
                 call.reset()
             return reply
 
-    async def _restored(self, request: Mrq, way: Way, ends: tuple[codes.Condition, ...]) -> Reply:
-        """A lasting condition is over; its alarm has another reference and is found by what it was about."""
+    async def _restored(
+        self, call: Call | None, request: Mrq, way: Way, conditions: tuple[codes.Condition, ...]
+    ) -> Reply:
+        """A lasting condition is over; its alarm is found by what it was about, whatever its reference."""
         words = words_of(request, self._settings, self._language)
-        over = [
-            replace(words, event=SignalEvent.END, key=condition_key(request, condition)) for condition in ends
+        ends = [
+            replace(words, event=SignalEvent.END, key=condition_key(request, condition))
+            for condition in conditions
         ]
-        return await self._told(request, way, *over)
+        reply = await self._told(request, way, *ends)
+        if call is not None and isinstance(reply, Mrs) and reply.snu == Snu.DONE:
+            call.reset()
+        return reply
 
     async def _told(self, request: Mrq, way: Way, *words: Words) -> Reply:
         """Store what nobody has to accept; 0 then."""
@@ -227,3 +236,12 @@ class Sessions:
         call = Call(report.key, Mrq(ref=ref, cid=cid, root="mrq"), way, self._feed.now())
         call.parts, call.stored = [], True
         return self._calls.keep(report.ref, call)
+
+
+def _over(call: Call | None, request: Mrq) -> tuple[codes.Condition, ...] | None:
+    """The lasting conditions this status ends; None when it ends none, or is said in the open session of
+    something else ("normal" of a pendant whose alarm rings is news of that alarm)."""
+    ends = codes.ENDS.get(request.stc)
+    if ends is None or call is None or call.ended or not call.stored:
+        return ends
+    return ends if any(call.key == condition_key(request, condition) for condition in ends) else None

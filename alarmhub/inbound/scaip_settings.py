@@ -62,6 +62,8 @@ class ScaipLink(Struct, frozen=True):
             faults.append('users: expected at least one, or auth = "none"')
         if self.medium_from > self.high_from:
             faults.append("medium_from: above high_from")
+        if 0 < self.down_s < self.heartbeat_min * 60:
+            faults.append("down_s: shorter than heartbeat_min, between two heartbeats a source is silent")
         return faults + not_networks("allow", self.allow)
 
     def listens(self) -> tuple[str, int] | None:

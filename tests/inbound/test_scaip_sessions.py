@@ -171,3 +171,17 @@ async def test_a_faulty_alarm_that_cannot_be_stored_is_not_called_faulty() -> No
     talk.line.hub.refuse = NotStored("away", 7)
     body = f"<mrq><ref>1</ref><cid>{CID}</cid><dty>3</dty><lte>{'x' * 40}</lte></mrq>".encode()
     assert await talk.sessions.said(read(body), WAY, "unit") == Mrs("1", Snu.BUSY)
+
+
+async def test_normal_again_in_the_session_of_something_else_ends_nothing() -> None:
+    """It is news of that alarm; in the session of the fault, or alone, it ends the fault."""
+    fault, normal = replace(PENDANT, ref="F1", stc="0016"), replace(PENDANT, stc="0070")
+    talk = Talk()
+    for request in (PENDANT, fault, normal):
+        assert await talk.say(request) == Snu.HOLD
+    start, update, end = SignalEvent.START, SignalEvent.UPDATE, SignalEvent.END
+    assert talk.events == [start, start, update]
+    assert await talk.say(replace(normal, ref="F1", mty="IN")) == Snu.DONE
+    assert talk.line.hub.taken[-1].key == f"{CID}///fault"
+    assert await talk.say(replace(normal, ref="F2")) == Snu.DONE
+    assert talk.events == [start, start, update, end, end]

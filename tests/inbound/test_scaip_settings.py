@@ -37,6 +37,7 @@ def test_users_are_secrets() -> None:
         ({"udp": "5060"}, "udp: expected host:port, got '5060'"),
         ({"tls": "0.0.0.0:5061"}, "tls: goes with tls_cert and tls_key"),
         ({"users": None}, 'users: expected at least one, or auth = "none"'),
+        ({"heartbeat_min": 60}, "down_s: shorter than heartbeat_min"),
         ({"medium_from": 8}, "medium_from: above high_from"),
         ({"allow": ["here"]}, "allow[0]: 'here' does not appear to be an IPv4 or IPv6 network"),
         ({"voice": 4}, "voice: expected int <= 3"),

@@ -55,9 +55,9 @@ def ends(line: ScaipLine) -> SipEnds:
 
 
 async def test_a_request_of_ours_is_repeated_until_it_is_answered() -> None:
-    """The same bytes, half a second apart; a provisional response is no answer."""
+    """The same bytes, half a second apart."""
     async with scaip_line() as line:
-        peer = await Peer(0, 100, 200).start()
+        peer = await Peer(0, 200).start()
         target = Target("udp", "127.0.0.1", peer.port)
         asking = asyncio.gather(ends(line).ask(target, ASKED, advertise="hub:5060"))
         await until(lambda: len(peer.heard) == 2, "the repetition")
