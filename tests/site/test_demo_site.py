@@ -10,9 +10,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from alarmhub.core.events import Raised, Signal, SignalEvent
 from alarmhub.core.kinds import Kind
 from alarmhub.core.roster import Roster, next_change, roster_at, unstaffed
-from alarmhub.core.site import Site
+from alarmhub.core.routing import resolve
+from alarmhub.core.signalling import open_new
+from alarmhub.core.site import Site, number_of
+from alarmhub.core.world import World
+from alarmhub.inbound.numbers import by_number
 from alarmhub.site import check
 
 CHECKED = check((Path(__file__).parents[2] / "config" / "demo.toml").read_text())
@@ -148,3 +153,36 @@ def test_the_sources_differ_in_what_they_can_say(site: Site) -> None:
     assert (http.protocol, http.assistance_by) == ("http", "hub")
     assert len(polled.samples) >= 10
     assert {sample.event for sample in polled.samples} == {"start", "end", "presence_on", "presence_off"}
+
+
+@pytest.mark.parametrize(
+    ("number", "people", "unit"),
+    [
+        ("1042", {"britta.alm"}, "lakarjour"),
+        ("2010", {"anna.berglund", "bengt.granberg", "gustav.frisk", "karin.dahlin", "petra.lidman"}, "201"),
+        ("2011", {"anna.berglund", "karin.dahlin"}, "201"),
+        ("2012", {"bengt.granberg", "gustav.frisk"}, "201"),
+        ("2019", {"anna.berglund"}, "201"),
+        ("2029", {"jonas.backlund"}, "202"),
+    ],
+)
+def test_a_pager_number_rings_whom_it_rang_yesterday(
+    site: Site, number: str, people: set[str], unit: str
+) -> None:
+    """An ordinary Tuesday: a person, all of a ward, team blue, team green, the shift leaders."""
+    page = by_number(Signal("plant-201", SignalEvent.ONCE, source_text="4711"), number, site)
+    roster = roster_at(site, at("2026-11-24T10:00"), {})
+    world = World(site=site, roster=roster, reach={})
+    alarm = open_new(Raised(page, "a"), world, 0)
+    assert {found.staff for found in resolve(page.targets, alarm, world).people} == people
+    assert (page.unit, page.callback) == (unit, "4711")
+
+
+def test_every_number_of_the_wards_words_is_known(site: Site) -> None:
+    """2010-2059, 3010-3039, 5010-5029, 7000-7099, 9001, 9008, and one for each person."""
+    wanted = [*range(2010, 2060), *range(3010, 3040), *range(5010, 5030), *range(7000, 7100), 9001, 9008]
+    assert all(number_of(site, str(number)) for number in wanted)
+    assert {number.staff for number in site.numbers if number.staff} == set(site.staff)
+    assert all(1000 <= int(number.first) < 1800 for number in site.numbers if number.staff)
+    technical = number_of(site, "7042")
+    assert technical is not None and (technical.type, technical.unit) == ("tekniskt", "samdrift")
