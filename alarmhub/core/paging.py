@@ -21,6 +21,8 @@ def page(draft: Draft, told: Told) -> None:
     person = draft.world.site.staff.get(told.staff)
     if person is None or person.pager is None:
         return
+    if draft.alarm.drill and not draft.alarm.heard:
+        return  # a silent trial sounds on no phone, and a pager can only sound
     if any(isinstance(e, Page) and e.staff == told.staff for e in draft.effects):
         return
     draft.effects.append(_words(draft, draft.alarm, told.staff, person.pager))

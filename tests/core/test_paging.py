@@ -103,6 +103,14 @@ def test_who_has_no_pager_is_not_paged() -> None:
     assert pages(ward, ward.press("12/1")) == []
 
 
+def test_a_silent_drill_sounds_on_no_pager() -> None:
+    """A heard one does, and says that it is one."""
+    for heard in (False, True):
+        ward = ward_with_pagers("anna")
+        call = ward.press("12/1", Kind.DRILL, heard=heard)
+        assert [page.drill for page in pages(ward, call)] == [True] * heard
+
+
 def test_a_phone_that_is_lost_before_it_rang_leaves_the_pager() -> None:
     """She is waited for, so she is paged; once, and not when her phone had rung."""
     ward = ward_with_pagers("anna", "bo")
