@@ -189,7 +189,9 @@ class SourceEntry(Struct):
     fallback_unit: Id
     site: Id | None = None
     ends: Literal["source", "staff"] = "source"
-    protocol: Literal["http", "espa", "espax", "hl7", "modbus", "alertmanager", "snpp", "smtp"] = "http"
+    protocol: Literal[
+        "http", "espa", "espax", "hl7", "mqtt", "modbus", "alertmanager", "scaip", "snpp", "smtp"
+    ] = "http"
     units: list[Id] = field(default_factory=list)
     assistance_by: Literal["source", "hub", "none"] = "source"
     addresses_are_points: bool = False
