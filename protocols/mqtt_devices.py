@@ -194,7 +194,7 @@ def zigbee2mqtt(base: str, topic: str, payload: bytes, retained: bool) -> tuple[
         if online is None:
             return (Unreadable("availability: expected online or offline"),)
         # What the bridge says of a device is no word of the device's own.
-        return (Seen(head, online=online, live=False),)
+        return (Seen(head, online=online, live=False, button=False),)
     if head and tail == "action":
         action = bare_word(payload)
         if action is None:
@@ -206,12 +206,15 @@ def zigbee2mqtt(base: str, topic: str, payload: bytes, retained: bool) -> tuple[
 def _zigbee_device(name: str, payload: bytes, retained: bool) -> tuple[Said, ...]:
     if not payload:
         return (Ignored("empty"),)
+    if bare_word(payload) is not None:
+        return (Ignored("zigbee2mqtt_attribute"),)  # one value a topic, where that is switched on too
     body, wrong = read_json(payload)
     if not isinstance(body, dict):
         return (Unreadable(wrong or "no JSON object"),)
     battery, low = as_battery(body.get("battery")), as_bool(body.get("battery_low"))
-    seen = Seen(name, battery, low, live=not retained)
-    return (seen, *_zigbee_action(name, word(body.get("action")), retained))
+    action = word(body.get("action"))
+    seen = Seen(name, battery, low, live=not retained, button=bool(action))
+    return (seen, *_zigbee_action(name, action, retained))
 
 
 def _zigbee_action(name: str, action: str, retained: bool) -> tuple[Said, ...]:

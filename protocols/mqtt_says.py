@@ -53,13 +53,15 @@ class Pressed(Struct, frozen=True, omit_defaults=True):
 
 class Seen(Struct, frozen=True, omit_defaults=True):
     """What a device tells of itself. `battery`: percent; `low`: it says its battery is low; `online`: what it
-    or its bridge says; `live`: said now, not remembered by the broker."""
+    or its bridge says; `live`: said now, not remembered by the broker. `button`: False where anything in the
+    same radio network may have said it, lamps and groups too."""
 
     device: str
     battery: float | None = None
     low: bool | None = None
     online: bool | None = None
     live: bool = True
+    button: bool = True
 
 
 class BridgeSaid(Struct, frozen=True):

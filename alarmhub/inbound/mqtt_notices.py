@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from alarmhub.core.events import Signal
 from alarmhub.inbound.feed import Feed
 from alarmhub.inbound.mapping import Words
 from alarmhub.inbound.mqtt_settings import MqttLink
@@ -13,6 +14,8 @@ from protocols.mqtt_says import BridgeSaid, Seen
 
 LONGEST_DEVICE_CHARS: Final = 80
 HOUR_S: Final = 3600
+UNNAMED: Final = ("no_rule",)
+"""How the mapping says that no rule fits."""
 
 
 class DeviceNotices:
@@ -33,8 +36,9 @@ class DeviceNotices:
         self._watch = self._fresh(tuple(told))
 
     def seen(self, said: Seen) -> None:
-        """A device said something."""
-        self._tell(self._watch.seen(said, self._feed.now()))
+        """A device said something. What may be no button is watched once the site's rules name it."""
+        if said.button or self._watch.knows(said.device) or self._signal(said.device).mapped_by != UNNAMED:
+            self._tell(self._watch.seen(said, self._feed.now()))
 
     def bridge(self, said: BridgeSaid) -> None:
         """A bridge works, or does not."""
@@ -86,6 +90,8 @@ class DeviceNotices:
 
     def _where(self, device: str) -> str:
         """The label of the place the site's rules give this device, "" when they give none."""
-        signal = self._feed.map(Words(device, ""))[0]
-        place = self._feed.site().places.get(signal.place)
+        place = self._feed.site().places.get(self._signal(device).place)
         return place.label if place is not None else ""
+
+    def _signal(self, device: str) -> Signal:
+        return self._feed.map(Words(device, ""))[0]

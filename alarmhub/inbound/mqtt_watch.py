@@ -79,6 +79,10 @@ class DeviceWatch:
         """Devices watched."""
         return len(self._devices)
 
+    def knows(self, device: str) -> bool:
+        """Whether it is watched already."""
+        return device in self._devices
+
     def seen(self, said: Seen, now: int) -> list[DeviceNews]:
         """A device said, or is said, something."""
         device = self._device(said.device, now)

@@ -43,6 +43,18 @@ async def test_plain_words_with_the_place_where_a_rule_knows_it(it: Rig) -> None
     ]
 
 
+async def test_a_lamp_in_the_same_network_is_nobodys_button(it: Rig) -> None:
+    """Until it has pressed, or a rule names it."""
+    told = notices(it)
+    told.seen(Seen("lamp", battery=1, button=False))
+    assert it.hub.said == []
+
+    told.seen(Seen("bed12_button", battery=1, button=False))
+    told.seen(Seen("lamp"))
+    told.seen(Seen("lamp", battery=1, button=False))
+    assert [notice.key.rpartition(":")[2] for notice in it.hub.said] == ["bed12_button", "lamp"]
+
+
 async def test_bridges_offline_and_silent_ones(it: Rig) -> None:
     """Each by its own word."""
     told = notices(it, devices=("quiet",))

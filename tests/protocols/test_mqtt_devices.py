@@ -126,17 +126,17 @@ class TestZigbee2Mqtt:
         """Friendly names are people's."""
         assert press(self.said("201/bed12", {"action": "hold"})).device == "201/bed12"
         assert self.said("201/bed12/availability", "offline") == (
-            Seen("201/bed12", online=False, live=False),
+            Seen("201/bed12", online=False, live=False, button=False),
         )
 
     @pytest.mark.parametrize("action", ["", None])
     def test_an_action_that_is_cleared_is_none(self, action: object) -> None:
         """Older versions say so after each press."""
-        assert self.said("b", {"action": action, "battery": 80}) == (Seen("b", battery=80),)
+        assert self.said("b", {"action": action, "battery": 80}) == (Seen("b", battery=80, button=False),)
 
     def test_a_low_battery_may_be_a_word(self) -> None:
         """Without a percentage."""
-        assert self.said("b", {"battery_low": True}) == (Seen("b", low=True),)
+        assert self.said("b", {"battery_low": True}) == (Seen("b", low=True, button=False),)
 
     def test_the_bridges_state_old_and_new(self) -> None:
         """A word before, an object since."""
@@ -148,6 +148,12 @@ class TestZigbee2Mqtt:
     def test_what_others_say_is_not_for_us(self, name: str) -> None:
         """Commands to devices least of all."""
         assert self.said(name, {"action": "single"}) == (Ignored("zigbee2mqtt_topic"),)
+
+    @pytest.mark.parametrize("value", ["97", "true", '"ON"', "ON"])
+    def test_one_value_a_topic_is_not_for_us(self, value: str) -> None:
+        """The bridge can be set to say each attribute by itself too; that is no nonsense."""
+        assert self.said("b/battery", value) == (Ignored("zigbee2mqtt_attribute"),)
+        assert isinstance(self.said("b", '{"battery":')[0], Unreadable)
 
     def test_a_removed_device_is_nothing(self) -> None:
         """An empty retained message."""

@@ -41,7 +41,7 @@ EXPECTED: dict[str, tuple[Said, ...]] = {
         Pressed(BUTTON, "single", same="bed12_button\nsingle"),
     ),
     "zigbee2mqtt/bed12_button/action": (Pressed(BUTTON, "single", same="bed12_button\nsingle"),),
-    "zigbee2mqtt/bed12_button/availability": (Seen(BUTTON, online=False, live=False),),
+    "zigbee2mqtt/bed12_button/availability": (Seen(BUTTON, online=False, live=False, button=False),),
     "zigbee2mqtt/bridge/state": (BridgeSaid("zigbee2mqtt", True),),
     "shellies/shellybutton1-AABBCCDDEEFF/input_event/0": (
         Seen("shellybutton1-AABBCCDDEEFF"),
