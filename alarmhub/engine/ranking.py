@@ -5,11 +5,15 @@ It refuses to decide anything: a rank is a place in a queue, not a priority.
 
 from __future__ import annotations
 
+from typing import Final
+
 from alarmhub.core.addressing import room_of
 from alarmhub.core.events import Signal, SignalEvent
 from alarmhub.core.signalling import kind_of, priority_of
 from alarmhub.core.world import World
 from alarmhub.engine.items import RANK_OF, Rank
+
+_OPENING: Final = frozenset({SignalEvent.START, SignalEvent.ONCE, SignalEvent.UPDATE})
 
 
 def lane_of(signal: Signal, world: World) -> str:
@@ -19,8 +23,12 @@ def lane_of(signal: Signal, world: World) -> str:
 
 
 def rank_of(signal: Signal, world: World) -> Rank:
-    """By the priority of what it would open; whatever ends or answers something goes first."""
-    if signal.event not in (SignalEvent.START, SignalEvent.ONCE):
+    """By the priority of what it would open, an update too; whatever ends or answers something goes first.
+
+    An update opens an alarm where none is open; and before every start, a flood of repeats would hold new
+    calls up.
+    """
+    if signal.event not in _OPENING:
         return Rank.ANSWER
     kind, type_id = kind_of(signal, world)
     return RANK_OF[priority_of(signal, kind, type_id, world)]
