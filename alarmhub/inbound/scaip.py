@@ -19,6 +19,7 @@ import secrets
 from typing import Final
 
 from alarmhub.core.effects import Report
+from alarmhub.core.site import Reports
 from alarmhub.inbound import tls
 from alarmhub.inbound.feed import Feed
 from alarmhub.inbound.peers import Peers
@@ -90,6 +91,8 @@ class ScaipAdapter:
         for name, address in ((UDP, settings.udp), (TCP, settings.tcp), (TLS, settings.tls)):
             if address is not None:
                 self._feed.listening(f"{name} {host_port(address)[0]}:{self._ends.port(name)}")
+        if self._feed.rules().hears is Reports.NONE:
+            self._feed.habit('reports = "none" in the site file: units are held and never hear more')
         if settings.down_s:
             self._feed.supervise(down_s=settings.down_s, up_s=settings.up_s, polls=True)
         self._watch_on()

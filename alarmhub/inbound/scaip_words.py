@@ -75,7 +75,12 @@ def text_of(request: Mrq, language: str) -> str:
     what = request.dte or codes.device(request.dty or "0001", language)
     if what not in says:
         says.append(what)
-    says += [request.lte or codes.location(request.lco, language), request.ite]
+    position = request.geo or request.gga
+    says += [
+        request.lte or codes.location(request.lco, language),
+        f"GPS {position}" if position else "",
+        request.ite,
+    ]
     numbers = [f"{name}{getattr(request, name)}" for name in ("dty", "stc", "lco", "dco", "ico")]
     shown = [number for number in numbers if len(number) > len("dty")]
     return ", ".join(part for part in says if part) + (f" [{' '.join(shown)}]" if shown else "")

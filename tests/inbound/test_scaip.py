@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from alarmhub.core.effects import ReportStatus
 from alarmhub.core.events import SignalEvent
 from alarmhub.core.kinds import Priority
+from alarmhub.core.site import Reports
 from alarmhub.ports import NotStored, Refused
 from load.scaip_alarm import ScaipUnit
 from protocols.scaip import CONTENT_TYPE, Mrq, Mrs, write_mrq
@@ -422,6 +423,22 @@ def _request(body: bytes, branch: str = "z9hG4bKsame") -> bytes:
     assert isinstance(message, Request)
     via = ("via", f"SIP/2.0/UDP 127.0.0.1:5070;branch={branch};rport")
     return build(Request("MESSAGE", message.uri, (via, *message.headers[1:]), body))
+
+
+@pytest.mark.parametrize(("reports", "warned"), [(Reports.NONE, True), (Reports.ALARM, False)])
+async def test_a_site_that_tells_units_nothing_is_told(
+    reports: Reports, warned: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their alarms would be held for ever."""
+    line = ScaipLine()
+    site = line.hub.world_now.site
+    sources = {**site.sources, "plant": replace(site.sources["plant"], reports=reports)}
+    line.hub.world_now = replace(line.hub.world_now, site=replace(site, sources=sources))
+    await line.adapter.start()
+    await line.adapter.close()
+    line.feed.close()
+    assert await line.crew.close()
+    assert ("units are held and never hear more" in capsys.readouterr().err) is warned
 
 
 async def test_a_port_that_is_taken_stops_the_start() -> None:

@@ -87,6 +87,8 @@ def test_what_the_unit_writes_wins_over_the_lists() -> None:
     """Device, status and place in its own words; the codes stay behind them."""
     said = words(replace(PENDANT, dte="Armband", stt="Hjälp!", lte="Vid spisen", ite="Hund"))
     assert said.text == "Hjälp!, Armband, Vid spisen, Hund [dty0003 stc0010 lco012]"
+    away = words(replace(PENDANT, dty="0015", lco="", geo="59.33,18.06"))
+    assert away.text == "manuellt larm, vandringslarm, GPS 59.33,18.06 [dty0015 stc0010]"
 
 
 def test_a_lasting_condition_is_named_by_what_it_is_about() -> None:
