@@ -178,7 +178,7 @@ class PagerSystem(Station[Link]):
             report.repeats = 0
             self._out += report.block
             self._state = State.WAIT_BLOCK
-            self._deadline = now + self.link.timers.reply_ms
+            self._deadline = self._answer_by(report.block, now)
         elif self._state is State.WAIT_BLOCK:
             report = self._reports.pop()
             if report.id:
@@ -199,7 +199,7 @@ class PagerSystem(Station[Link]):
         if report.repeats < self.link.timers.repeats:
             report.repeats += 1
             self._out += report.block
-            self._deadline = now + self.link.timers.reply_ms
+            self._deadline = self._answer_by(report.block, now)
             return
         self._fail(self._reports.pop(), cause)
         self._go_idle()

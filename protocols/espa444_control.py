@@ -155,7 +155,7 @@ class ControlStation(Station[ControlLine]):
         assert self._sending is not None
         self._out += self._sending.block
         self._state = State.WAIT_BLOCK
-        self._deadline = now + self.link.timers.reply_ms
+        self._deadline = self._answer_by(self._sending.block, now)
 
     def _taken(self, now: int) -> None:
         assert self._sending is not None

@@ -39,6 +39,11 @@ class Timers:
     answer_ms: int = 1_800  # for the owner's answer to a block; then busy, before a 2 s plant stops listening
     repeats: int = 2  # of a status block after NAK or silence
     select_attempts: int = 10  # polls at which a status may fail to be selected before it is given up
+    character_us: int = 0  # what one takes on a wire (start, data, parity and stop bits); 0: no wire
+
+    def wire_ms(self, characters: int) -> int:
+        """How long so many characters are on the wire; deadlines begin after them."""
+        return -(-characters * self.character_us // 1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

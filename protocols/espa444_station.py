@@ -291,7 +291,7 @@ class Station(ABC, Generic[L]):
     def _start_block(self, now: int, *, started: bool = True, selected: bool | None = None) -> None:
         self._block_begins(now)
         self._block = BlockReader(
-            by=now + self.link.timers.block_ms,
+            by=now + self.link.timers.block_ms + self.link.timers.wire_ms(self.link.max_block_bytes),
             selected=self._state is State.SELECTED if selected is None else selected,
             foreign=self._foreign,
             started=started,
@@ -365,6 +365,10 @@ class Station(ABC, Generic[L]):
         assert self._held is not None
         self._events.append(AnswerUnwanted(self._held.token))
         self._release(now)
+
+    def _answer_by(self, sent: bytes, now: int) -> int:
+        """When the answer to these bytes is overdue: they have to get there first."""
+        return now + self.link.timers.wire_ms(len(sent)) + self.link.timers.reply_ms
 
     # What a role fills in.
 

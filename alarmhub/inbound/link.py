@@ -13,12 +13,13 @@ from alarmhub.core.effects import ReportStatus
 from alarmhub.inbound.dial import Dial, Dialer, Door, tcp
 from alarmhub.inbound.espa_settings import EspaLink, EspaSender, EspaWay
 from alarmhub.inbound.feed import Feed
-from alarmhub.inbound.serial_line import is_seven_bit, serial_line
+from alarmhub.inbound.serial_line import character_us, is_seven_bit, serial_line
 from alarmhub.inbound.settings import allows, host_port
 from alarmhub.inbound.stream import Connection, Limits, Session, StreamServer
 from protocols.espa444 import Link, LinkMode
 from protocols.espa444_control import ControlLine
 from protocols.espa444_events import EspaEvent
+from protocols.espa444_line import Timers
 
 SPOKEN: Final[dict[ReportStatus, str]] = {
     ReportStatus.QUEUED: "2",
@@ -42,6 +43,7 @@ def link_of(settings: EspaLink) -> Link:
         eot_select=settings.poll_select,
         charset=settings.charset,
         seven_bit=_seven_bit(settings),
+        timers=_timers(settings),
     )
 
 
@@ -53,6 +55,7 @@ def control_of(settings: EspaLink) -> ControlLine:
         poll_every_ms=round(settings.poll_every_s * 1000),
         charset=settings.charset,
         seven_bit=_seven_bit(settings),
+        timers=_timers(settings),
     )
 
 
@@ -65,11 +68,17 @@ def sending_of(settings: EspaSender) -> ControlLine:
         poll_every_ms=round(settings.poll_every_s * 1000),
         charset=settings.charset,
         seven_bit=_seven_bit(settings),
+        timers=_timers(settings),
     )
 
 
 def _seven_bit(settings: EspaWay) -> bool:
     return settings.seven_bit or (settings.serial is not None and is_seven_bit(settings.frame))
+
+
+def _timers(settings: EspaWay) -> Timers:
+    """On a slow line a block takes seconds by itself."""
+    return Timers() if settings.serial is None else Timers(character_us=character_us(settings.baud))
 
 
 def door_of(

@@ -20,11 +20,18 @@ from alarmhub.inbound.stream import CHUNK_BYTES
 
 Frame = Literal["7E1", "7E2", "7O1", "7O2", "7N1", "7N2", "8N1", "8N2", "8E1", "8E2", "8O1", "8O2"]
 FRAMES: tuple[str, ...] = get_args(Frame)
+BITS_A_CHARACTER = 12
+"""The most a frame has: start, eight data bits, parity, two stop bits."""
 
 
 def is_seven_bit(frame: str) -> bool:
     """Whether a character has seven data bits."""
     return frame.startswith("7")
+
+
+def character_us(baud: int) -> int:
+    """How long one character takes, with start, parity and stop bits; in whole microseconds, rounded up."""
+    return -(-BITS_A_CHARACTER * 1_000_000 // baud)
 
 
 def serial_line(device: str, baud: int, frame: str) -> Dial:
@@ -68,7 +75,7 @@ class _Port(serial.Serial):  # type: ignore[misc]  # pyserial has no types
             raise serial.SerialException(error.errno, error.strerror) from error
 
     def _reconfigure_port(self, force_update: bool = False) -> None:
-        # Once, at the opening. asyncio sets time-outs afterwards, which are none of the device's, and one that
+        # Once, at the opening. asyncio sets time-outs afterwards, none of which is the device's, and one that
         # ignores a setting in silence (a pseudo-terminal has no parity) would refuse the second time.
         if force_update:
             super()._reconfigure_port(force_update=True)

@@ -89,3 +89,10 @@ def test_seven_bits_of_a_wire_or_as_set(way: dict[str, Any], seven: bool) -> Non
     assert link_of(settings).seven_bit is seven
     control = replace(settings, role="control-station", stations=("2",))
     assert control_of(control).seven_bit is seven
+
+
+@pytest.mark.parametrize(("way", "block_ms"), [({"serial": "/dev/ttyS0"}, 4_000), ({"listen": "h:1"}, 0)])
+def test_a_slow_wire_has_time_for_its_bytes(way: dict[str, Any], block_ms: int) -> None:
+    """300 bit/s are 25 characters a second; a socket is no wire."""
+    settings = EspaLink(source="plant", baud=300, **way)
+    assert link_of(settings).timers.wire_ms(100) == block_ms

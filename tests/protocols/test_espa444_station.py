@@ -9,6 +9,7 @@ import pytest
 from protocols.espa444 import Link, PagerSystem
 from protocols.espa444_control import ControlLine, ControlStation
 from protocols.espa444_events import AnswerUnwanted, BlockReceived, Cause, FrameRefused
+from protocols.espa444_line import Timers
 from protocols.espa444_station import GAVE_UP_MS, MAX_PENDING_BYTES, NOISE_BYTES
 from tests.fuzz.fuzz_espa444 import SEEDS, target
 from tests.support.espa_talk import ACK, EOT, call
@@ -103,3 +104,22 @@ def test_mutated_recordings_break_no_promise() -> None:
             place = chance.randrange(len(data) + 1)
             data[place : place + chance.randrange(3)] = chance.randbytes(chance.randrange(3))
         target(bytes(data))
+
+
+def test_deadlines_begin_after_the_bytes_have_got_there() -> None:
+    """At 300 bit/s a block takes seconds: neither its sender nor its receiver is given up meanwhile."""
+    slow = Timers(character_us=40_000)
+    block = call(text="x" * 100)
+    receiver = PagerSystem(Link(timers=slow))
+    receiver.receive_data(b"\x041\x052\x05", 0)
+    now = 0
+    for byte in block:
+        now += 40
+        assert (due := receiver.next_timer()) is not None and due > now
+        receiver.receive_data(bytes((byte,)), now)
+    assert any(isinstance(event, BlockReceived) for event in receiver.events_received())
+    sender = ControlStation(ControlLine(poll_every_ms=0, timers=slow))
+    sender.send("p1", "2", block, 0)
+    sender.receive_data(ACK, 0)
+    assert sender.next_timer() == slow.wire_ms(len(block)) + slow.reply_ms
+    assert (slow.wire_ms(100), Timers().wire_ms(100)) == (4_000, 0)
