@@ -59,9 +59,13 @@ class MailLab:
     async def __aenter__(self) -> MailLab:
         """Connect and say who we are. Raises OSError."""
         self._reader, self._writer = await asyncio.open_connection(*self._where)
-        self.greeting = await self._reply()
-        if self.greeting.code == 220:
-            self.offers = (await self.say("EHLO lab.example.org")).text
+        try:
+            self.greeting = await self._reply()
+            if self.greeting.code == 220:
+                self.offers = (await self.say("EHLO lab.example.org")).text
+        except BaseException:
+            self._writer.close()
+            raise
         return self
 
     async def __aexit__(

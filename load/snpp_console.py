@@ -49,9 +49,13 @@ class SnppConsole:
     async def __aenter__(self) -> SnppConsole:
         """Connect, hear the greeting, log in where there is a user. Raises OSError."""
         self._reader, self._writer = await asyncio.open_connection(*self._where)
-        self.greeting = await self._reply()
-        if self._user:
-            await self.say(f"LOGI {self._user} {self._password}")
+        try:
+            self.greeting = await self._reply()
+            if self._user:
+                await self.say(f"LOGI {self._user} {self._password}")
+        except BaseException:
+            self._writer.close()
+            raise
         return self
 
     async def __aexit__(

@@ -98,7 +98,6 @@ class SmtpAdapter:
             return "421 4.3.2 Too many connections"
         self._open.add(connection)
         self._feed.connected(peer)
-        self._feed.life()
         return None
 
     def lost(self, connection: _Connection, peer: str, cause: str) -> None:

@@ -113,9 +113,7 @@ class SnppAdapter:
     def _open(self, connection: Connection[SnppEvent]) -> SnppSession:
         codec = SnppServer(self._dialect, self._desk, self._feed.now())
         self._feed.connected(connection.peer)
-        if self._peers.allows(connection.peer.rpartition(":")[0]):
-            self._feed.life()
-        else:
+        if not self._peers.allows(connection.peer.rpartition(":")[0]):
             codec.turn_away("Not from this address")
             self._feed.refused(
                 "not_allowed", "not from an allowed network", peer=connection.peer, fault=False
@@ -220,6 +218,9 @@ class SnppDesk:
         """What became of a two-way page."""
         self._feed.life()
         ticket = self.tickets.find(tag, password)
+        if ticket is None:
+            own = (alarm for alarm in self._feed.hub.open_alarms() if alarm.source == self._feed.source)
+            ticket = self.tickets.recall(tag, password, own)
         return UNKNOWN if ticket is None else ticket.reply(self._answers, ZoneInfo(self._feed.site().zone))
 
     def forget(self, tag: str, password: str) -> bool:

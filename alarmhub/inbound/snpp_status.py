@@ -3,7 +3,8 @@
 One `Ticket` a page, fed by the hub's reports on its alarms, one alarm a recipient. The answer is the least
 any recipient has reached, so that nothing is claimed too early; a return of responsibility is said as a
 failure (7xx) with the number it is about, and taken back by a later accept. Tickets are remembered in memory;
-one that a restart forgot comes back with the next report, which carries what is needed (`Asked`).
+one that a restart forgot comes back with the next report, or is read from the open alarms when it is asked
+for: both carry what is needed (`Asked`).
 
 It refuses to decide anything: what was accepted is the hub's word, and whoever declines has only read it, for
 the alarm rings on.
@@ -11,6 +12,7 @@ the alarm rings on.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import IntEnum
 from typing import Final
@@ -19,6 +21,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Struct
 
+from alarmhub.core.alarm import Alarm, Flag, Phase
 from alarmhub.core.effects import Report, ReportStatus
 from protocols.snpp_page import Page, Reply, ReplyType
 
@@ -156,12 +159,14 @@ class Tickets:
 
     def __init__(self) -> None:
         self._tickets: dict[str, Ticket] = {}
+        self._killed: dict[str, None] = {}  # tags nobody is to ask for again
 
     def __len__(self) -> int:
         return len(self._tickets)
 
     def open(self, asked: Asked) -> Ticket:
         """A page was stored, or is heard of again."""
+        self._killed.pop(asked.tag, None)
         known = self._tickets.get(asked.tag)
         if known is not None:
             return known
@@ -175,22 +180,50 @@ class Tickets:
         ticket = self._tickets.get(tag)
         return ticket if ticket is not None and ticket.asked.password == password else None
 
+    def recall(self, tag: str, password: str, alarms: Iterable[Alarm]) -> Ticket | None:
+        """A page that was forgotten, from its alarms that are open; an alarm that has ended tells no more."""
+        found: Ticket | None = None
+        for alarm in alarms if tag not in self._killed else ():
+            asked = _asked_in(alarm.origin)
+            if asked is not None and (asked.tag, asked.password) == (tag, password):
+                found = self.open(asked)
+                found.take(Report(alarm.source, _reached(alarm), alarm.ref, at=alarm.at))
+        return found
+
     def forget(self, tag: str, password: str) -> bool:
         """Its sender will not ask again. Its alarms ring on."""
-        return self.find(tag, password) is not None and bool(self._tickets.pop(tag, None))
+        if self.find(tag, password) is None:
+            return False
+        del self._tickets[tag]
+        while len(self._killed) >= MOST_TICKETS:
+            del self._killed[next(iter(self._killed))]
+        self._killed[tag] = None
+        return True
 
     def take(self, report: Report) -> None:
         """The hub said something of an alarm; it may be of a page forgotten, or of none that can be asked."""
-        if not report.origin:
-            return
-        try:
-            asked = _asked.decode(report.origin)
-        except msgspec.DecodeError:
-            return
-        self.open(asked).take(report)
+        asked = _asked_in(report.origin)
+        if asked is not None and asked.tag not in self._killed:
+            self.open(asked).take(report)
 
 
 _asked = msgspec.json.Decoder(Asked)
+
+
+def _asked_in(origin: str) -> Asked | None:
+    try:
+        return _asked.decode(origin) if origin else None
+    except msgspec.DecodeError:
+        return None
+
+
+def _reached(alarm: Alarm) -> ReportStatus:
+    """How far an open alarm is, as its source would have been told."""
+    if alarm.phase in (Phase.ACCEPTED, Phase.ATTENDED):
+        return ReportStatus.ACCEPTED
+    if Flag.RETURNED in alarm.flags:
+        return ReportStatus.UNANSWERED
+    return ReportStatus.PAGED if alarm.paged else ReportStatus.QUEUED
 
 
 def _has_word(text: str, word: str) -> bool:

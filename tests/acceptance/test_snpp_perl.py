@@ -63,7 +63,7 @@ async def test_a_page_from_perl_rings_the_person_behind_the_number(house: House)
 
 
 async def test_perl_asks_what_became_of_its_page(house: House) -> None:
-    """Queued, delivered, the choice that means accepted, with the hour of it."""
+    """Queued, delivered, the choice that means accepted, with the hour of it; after a restart too."""
     paging = PagingHub(house)
     await paging.hub.start()
     async with paging.hub.phone(0) as phone:
@@ -77,6 +77,9 @@ async def test_perl_asks_what_became_of_its_page(house: House) -> None:
         code, choice, when, zone, said = await told(paging, tag, password, "888")
     assert (code, choice, zone in ("+1", "+2")) == ("888", "01", True)
     assert len(when) == 14 and "Accepted" in said
+    paging.hub.kill()
+    await paging.hub.start()
+    assert (await perl(paging, "status", tag, password))[:2] == ["888", "01"]
     await paging.hub.stop()
 
 

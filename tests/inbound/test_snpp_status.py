@@ -7,9 +7,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
+from alarmhub.core.alarm import Alarm
 from alarmhub.core.effects import Report, ReportStatus
+from alarmhub.core.kinds import Kind
 from alarmhub.inbound.snpp_status import MOST_TICKETS, Answers, Asked, Ticket, Tickets, asked_of
 from protocols.snpp_page import Page, ReplyType
+from tests.support.ward import Call, Ward
 
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
 ANSWERS = Answers(("accept", "ja", "kan inte säga nej"))
@@ -120,6 +123,43 @@ def test_a_report_brings_back_a_forgotten_ticket_and_strange_ones_do_nothing() -
     for strange in ("", "{}", "[1]", "nonsense"):
         tickets.take(Report("lab", A, "1042", origin=strange))
     assert len(tickets) == 1
+
+
+def test_a_forgotten_page_is_read_from_its_open_alarms() -> None:
+    """Of each recipient how far it is; with the wrong pass code nothing is."""
+    ward = Ward()
+    origin = msgspec.json.encode(Asked("17", "4", AT, ("1", "2"))).decode()
+
+    def alarms(*calls: Call) -> list[Alarm]:
+        return [call.alarm for call in calls]
+
+    one, two = (
+        ward.press(
+            "", Kind.REQUEST, source="button", targets=(f"staff:{who}",), unit="201", ref=ref, origin=origin
+        )
+        for who, ref in (("anna", "1"), ("bo", "2"))
+    )
+    other = ward.press("12/1")
+    one.accepts("anna")
+    found = Tickets().recall("17", "4", alarms(one, two, other))
+    assert found is not None and found.reply(ANSWERS, STOCKHOLM).code == 880
+    two.accepts("bo")
+    found = Tickets().recall("17", "4", alarms(one, two, other))
+    assert found is not None and found.reply(ANSWERS, STOCKHOLM).code == 889
+    assert Tickets().recall("17", "5", alarms(one, two, other)) is None
+
+
+def test_a_killed_tag_stays_killed_while_its_alarm_rings() -> None:
+    """Neither a report nor the open alarm brings it back; the same page sent again does."""
+    tickets, asked = Tickets(), Asked("17", "4", AT, ("1042",))
+    tickets.open(asked)
+    assert tickets.forget("17", "4")
+    origin = msgspec.json.encode(asked).decode()
+    call = Ward().press("", Kind.REQUEST, source="button", unit="201", origin=origin)
+    tickets.take(Report("lab", P, "1042", origin=origin))
+    assert tickets.recall("17", "4", [call.alarm]) is None and not len(tickets)
+    tickets.open(asked)
+    assert tickets.find("17", "4") is not None
 
 
 def test_the_largest_page_fits_into_what_an_alarm_carries() -> None:
