@@ -3,6 +3,7 @@
 Every way gets a hub of its own on a fresh database, so that none pays for the alarms another left open. First
 as many calls as the hub answers over some connections (a closed loop: the rate), then a steady pace, each
 answer timed from the instant its call was meant to go out. HTTP comes first: the others are compared with it.
+Contacts over Modbus hear no answer and are not measured.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def _measured(way: Way, database: DatabaseServer, *, seconds: float, loop: str) 
 
 
 async def _run(way: Way, hub: Hub, seconds: float) -> dict[str, Any]:
-    await way.begin(hub.http_port, hub.source_secret)
+    await way.begin(hub)
     process = await asyncio.to_thread(hub.start)
     tally = _Tally()
     try:

@@ -240,6 +240,14 @@ class ScaipUnit:
         for event in self._stream.events_received():
             self._take(event)
 
+    def lost(self, line: asyncio.BaseTransport | None) -> None:
+        """The hub hung up: whoever waits for a response waits in vain."""
+        if line is not self._line:
+            return
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(ConnectionError("the hub hung up"))
+
     def _take(self, message: Message) -> None:
         assert not isinstance(message, Garbled), message
         if isinstance(message, Response):
@@ -272,6 +280,13 @@ class _Datagrams(asyncio.DatagramProtocol):
 class _Stream(asyncio.Protocol):
     def __init__(self, unit: ScaipUnit) -> None:
         self._unit = unit
+        self._line: asyncio.BaseTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._line = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unit.lost(self._line)
 
     def data_received(self, data: bytes) -> None:
         self._unit.came(data)

@@ -147,12 +147,19 @@ class Hub:
             path = Path(folder) / "load.toml"
             path.write_text(site)
             self.command("site", "load", str(path))
-        self.source_secret = self.command("token", "source", source).split()[-1]
+        self._source_secrets: dict[str, str] = {}
+        self.source_secret = self.secret_of(source)
         self.phone_secrets: dict[str, str] = {}
         for line in self.command("token", "phone", "--all").splitlines():
             staff, tab, secret = line.partition("\t")
             if tab:
                 self.phone_secrets[staff] = secret
+
+    def secret_of(self, source: str) -> str:
+        """A source's secret, made when it is first asked for."""
+        if source not in self._source_secrets:
+            self._source_secrets[source] = self.command("token", "source", source).split()[-1]
+        return self._source_secrets[source]
 
     def command(self, *words: str, within_s: float = 120) -> str:
         """Runs `alarmhub WORDS` and returns its standard output; SystemFault with its complaint."""

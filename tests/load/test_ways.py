@@ -19,7 +19,7 @@ async def test_a_start_over_every_way_is_an_alarm() -> None:
         site = load_site.site_file(load_site.Layout(10)) + source_tables(ways)
         hub = Hub(dsn, site, "way-http", settings="".join(way.tables for way in ways))
         for way in ways:
-            await way.begin(hub.http_port, hub.source_secret)
+            await way.begin(hub)
         with hub.start():
             for way in ways:
                 call = await way.open(0)
