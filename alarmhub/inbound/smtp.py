@@ -23,7 +23,7 @@ from alarmhub.core.effects import Report
 from alarmhub.core.events import Signal
 from alarmhub.inbound.feed import Feed, Stored
 from alarmhub.inbound.mapping import Words, clean
-from alarmhub.inbound.pages import Transmissions, as_page, known_address
+from alarmhub.inbound.pages import Transmissions, as_page, known_address, names_of
 from alarmhub.inbound.peers import Peers
 from alarmhub.inbound.presses import Answer
 from alarmhub.inbound.smtp_settings import SmtpLink
@@ -48,7 +48,10 @@ class SmtpAdapter:
         self.source = settings.source
         self._settings, self._feed = settings, feed
         self._peers = Peers(settings.allow)
-        self._transmissions = Transmissions(round(settings.repeat_window_s * 1000))
+        self._transmissions = Transmissions(
+            round(settings.repeat_window_s * 1000),
+            opened=lambda: names_of(feed.hub.open_alarms(), feed.source),
+        )
         self._server: asyncio.Server | None = None
         self._open: set[_Connection] = set()
         self._storing: set[asyncio.Task[Any]] = set()

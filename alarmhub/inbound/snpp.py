@@ -23,7 +23,7 @@ from alarmhub.core.reach import Reach
 from alarmhub.core.site import Number, number_of
 from alarmhub.inbound.feed import Feed
 from alarmhub.inbound.mapping import Words
-from alarmhub.inbound.pages import Transmissions, as_page, known_address
+from alarmhub.inbound.pages import Transmissions, as_page, known_address, names_of
 from alarmhub.inbound.peers import Peers
 from alarmhub.inbound.presses import Answer
 from alarmhub.inbound.snpp_settings import SnppLink
@@ -77,7 +77,11 @@ class SnppAdapter:
         )
         self._desk = SnppDesk(settings, feed)
         secret = settings.password.reveal() if settings.password is not None else ""
-        self._transmissions = Transmissions(round(settings.repeat_window_s * 1000), secret)
+        self._transmissions = Transmissions(
+            round(settings.repeat_window_s * 1000),
+            secret,
+            lambda: names_of(feed.hub.open_alarms(), feed.source),
+        )
         self._server: StreamServer[SnppEvent] = StreamServer(
             self._open,
             crew=feed.crew,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from alarmhub.core.alarm import Alarm
 from alarmhub.core.events import Signal, SignalEvent
 from alarmhub.inbound.pages import (
     MAX_MESSAGE_CHARS,
     MOST_TRANSMISSIONS,
+    NAME_BYTES,
     Transmissions,
     as_page,
     known_address,
+    names_of,
 )
 from tests.support.intake import BED
 from tests.support.paging import SOURCE, paging_site
+from tests.support.stored import alarm as an_alarm
 
 SITE = paging_site()
 PAGE = Signal("lab", SignalEvent.START, ref="1042", source_text="hej")
@@ -52,6 +56,33 @@ def test_a_restarted_hub_gives_the_same_name_in_the_same_stretch() -> None:
     assert Transmissions(1_000).name(("a",), 200) == Transmissions(1_000).name(("a",), 900)
     assert Transmissions(1_000, "s").name(("a",), 200) == Transmissions(1_000, "s").name(("a",), 900)
     assert Transmissions(1_000, "s").name(("a",), 200) != Transmissions(1_000).name(("a",), 200)
+
+
+def test_a_restart_between_two_stretches_makes_no_second_page() -> None:
+    """The window reaches back over the edge: to what has an open alarm, and no further than it is long."""
+
+    def restarted() -> Transmissions:
+        return Transmissions(1_000, "s", lambda: {first[:NAME_BYTES]: 700})
+
+    first = Transmissions(1_000, "s").name(("a",), 700)
+    names = restarted()
+    assert [names.name(("a",), now) == first for now in (1_200, 1_699, 1_700)] == [True, True, False]
+    assert restarted().name(("a",), 1_700) != first
+    assert restarted().name(("b",), 1_200) == Transmissions(1_000, "s").name(("b",), 1_200)
+    assert Transmissions(1_000, "s", dict).name(("a",), 1_200) != first
+
+
+def test_which_transmissions_have_an_alarm() -> None:
+    """By the alarm's key, of this source alone, and of no call that has a key of another kind."""
+
+    def alarm(source: str, key: str) -> Alarm:
+        return an_alarm(source=source, key=key, raised_at=7)
+
+    name = Transmissions(0).name(("a",), 1)
+    keys = (f"snpp:{name[:8].hex()}:1042", f"smtp:{name.hex()}", "smtp:short", "12:1", "")
+    for key, found in zip(keys, (True, True, False, False, False), strict=True):
+        assert names_of([alarm("lab", key)], "lab") == ({name[:NAME_BYTES]: 7} if found else {})
+        assert names_of([alarm("other", key)], "lab") == {}
 
 
 def test_without_a_window_every_millisecond_is_another() -> None:

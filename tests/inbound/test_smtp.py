@@ -11,14 +11,17 @@ from typing import Any
 
 import pytest
 import uvloop
+from msgspec.structs import replace
 
 from alarmhub.core.effects import Report, ReportStatus
-from alarmhub.core.events import SignalEvent
+from alarmhub.core.events import Signal, SignalEvent
 from alarmhub.core.kinds import Priority
+from alarmhub.inbound.pages import Transmissions
 from alarmhub.inbound.smtp import SLACK_BYTES, SmtpAdapter
 from alarmhub.inbound.smtp_settings import SmtpLink
 from alarmhub.ports import NotStored, Refused
 from load.mail_lab import Hung, MailLab, mail
+from protocols.mail import decode
 from tests.support.intake import BED
 from tests.support.paging import Rig, rig_of
 from tests.support.waiting import until
@@ -130,6 +133,20 @@ async def test_two_mails_with_the_same_words_are_two_and_one_sent_twice_is_one()
         for _ in range(2):
             await code(it, "1042@hub", mail("Kyl", "varm"))
         assert len({page.key for page in it.taken}) == 1
+
+
+async def test_a_mail_of_before_a_restart_is_the_same_one_whenever_the_hub_came_back() -> None:
+    """Without Message-ID: its alarm is open; the stretch of time its name was made from is over."""
+    raw = mail("Kyl", "varm")
+    said = decode(raw)
+    async with rig() as it:
+        words = ("", "", said.subject, said.text, "1042")
+        before = Transmissions(60_000).name(words, it.feed.now() - 60_000)
+        await it.hub.signal(Signal("lab", SignalEvent.ONCE, key=f"smtp:{before.hex()}"))
+        ((id, alarm),) = it.hub.alarms.items()
+        it.hub.alarms[id] = replace(alarm, raised_at=it.feed.now())
+        assert await code(it, "1042@hub", raw) == 250
+        assert it.taken[-1].key == alarm.key
 
 
 async def test_every_mail_rings() -> None:

@@ -7,11 +7,13 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from alarmhub.core.effects import Report, ReportStatus
-from alarmhub.core.events import SignalEvent
+from alarmhub.core.events import Signal, SignalEvent
 from alarmhub.core.kinds import Priority
 from alarmhub.core.reach import Reach
+from alarmhub.inbound.pages import Transmissions
 from alarmhub.inbound.snpp import SnppAdapter
 from alarmhub.inbound.snpp_settings import SnppLink
 from alarmhub.ports import NotStored, Refused
@@ -136,6 +138,18 @@ async def test_the_same_page_again_is_the_same_one() -> None:
         await until(lambda: it.feed.now() > first, "a millisecond to pass")
         await desk.page(["1042"], "hej")
         assert len({page.key for page in it.taken}) == 2
+
+
+async def test_a_page_of_before_a_restart_is_the_same_one_whenever_the_hub_came_back() -> None:
+    """Its alarm is open; the stretch of time its name was made from is over."""
+    async with rig() as it:
+        before = Transmissions(60_000).name(("1042", "", "hej", "", ""), it.feed.now() - 60_000)
+        await it.hub.signal(Signal("lab", SignalEvent.ONCE, key=f"snpp:{before[:8].hex()}:1042"))
+        ((id, alarm),) = it.hub.alarms.items()
+        it.hub.alarms[id] = replace(alarm, raised_at=it.feed.now())
+        async with console(it) as desk:
+            assert (await desk.page(["1042"], "hej")).code == 250
+        assert it.taken[-1].key == alarm.key
 
 
 async def test_strangers_are_refused_where_the_door_says_so() -> None:
