@@ -259,6 +259,10 @@ class _Connection(SMTP):
         self._unanswered_bytes = 0
         await super().push(status)
 
+    def _timeout_cb(self) -> None:
+        """Silent for too long, or it does not read: the library would wait for ever until it has read all."""
+        self.hang_up("silent for too long")
+
     def eof_received(self) -> bool | None:
         """The peer will say no more."""
         return None if self._turned_away else super().eof_received()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
+import socket
 import ssl
 import subprocess
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvloop
@@ -39,6 +40,12 @@ def rig(**settings: Any) -> AbstractAsyncContextManager[Rig[SmtpAdapter]]:
 def lab(it: Rig[SmtpAdapter]) -> MailLab:
     """A laboratory at this door."""
     return MailLab("127.0.0.1", it.port)
+
+
+def served(it: Rig[SmtpAdapter]) -> asyncio.Transport:
+    """The door's end of its only connection."""
+    (connection,) = it.adapter._open
+    return cast(asyncio.Transport, connection.transport)
 
 
 async def code(it: Rig[SmtpAdapter], to: str, raw: bytes) -> int:
@@ -217,6 +224,23 @@ async def test_connections_are_counted() -> None:
             assert (first.greeting.code, second.greeting.code) == (220, 421)
         await until(lambda: not it.feed.status.connected, "the first to be gone")
         assert await code(it, "1042@hub", mail("x", "y")) == 250
+
+
+async def test_a_peer_that_does_not_read_is_cut_off() -> None:
+    """It may hold no place longer than a silent one, whatever it has not read; its mail is stored."""
+    async with rig(idle_s=0.4, connections=1) as it:
+        _, writer = await asyncio.open_connection("127.0.0.1", it.port, limit=1)
+        await until(lambda: it.feed.status.connected, "it to be served")
+        for sock in (writer.get_extra_info("socket"), served(it).get_extra_info("socket")):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        lines = [b"HELO a", b"MAIL FROM:<a@b>", b"RCPT TO:<1042@hub>", b"DATA", mail("x", "y"), b"."]
+        writer.write(b"\r\n".join((*lines, *[b"HELP"] * 2_000, b"")))
+        await until(lambda: it.taken, "the mail")
+        await until(lambda: served(it).get_write_buffer_size(), "answers that are not read")
+        await until(lambda: not it.feed.status.connected, "it to be cut off")
+        assert await code(it, "1043@hub", mail("x", "y")) == 250
+        writer.transport.abort()
 
 
 async def test_size_has_a_limit_and_a_line_without_end_too() -> None:
