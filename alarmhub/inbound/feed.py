@@ -203,6 +203,15 @@ class Feed:
         """That trouble is over."""
         self.hub.say(notices.trouble_over(self.site(), self.source, what))
 
+    def in_trouble(self, what: str) -> bool:
+        """Whether that trouble is still open, perhaps since before a restart."""
+        return self._is_told(notices.trouble_over(self.site(), self.source, what))
+
+    def _is_told(self, *over: Signal) -> bool:
+        """Whether any of the news that these would end is open."""
+        keys = {signal.key for signal in over}
+        return any(alarm.source == notices.HUB and alarm.key in keys for alarm in self.hub.open_alarms())
+
     # The link
 
     def listening(self, address: str) -> None:
@@ -224,19 +233,33 @@ class Feed:
             self._watched(lambda watch: watch.connected(self.now(), False))
 
     def supervise(
-        self, *, down_s: float, up_s: float, polls: bool, tell: Callable[[bool], None] | None = None
+        self,
+        *,
+        down_s: float,
+        up_s: float,
+        polls: bool,
+        tell: Callable[[bool], None] | None = None,
+        down: bool = False,
     ) -> None:
-        """Watch the link from now on. `polls`: the source speaks all the time, an open connection is no life;
-        what the protocol says is told by `life`. `tell`: hears whether the link is up, instead of the hub,
-        where it is none of a source."""
+        """Watch the link from now on, or in another way than before. What was told of it, also before a
+        restart, is taken back when it is over. `polls`: the source speaks all the time, an open connection is
+        no life; what the protocol says is told by `life`. `tell`: hears whether the link is up, instead of
+        the hub, where it is none of a source; `down`: it has heard from a hub before this one that it is
+        not."""
+        self.close()
         self._tell = tell
+        if tell is None:
+            down = self._is_told(*notices.link(self.site(), self.source, up=True))
+        self.status.up = self.status.up and not down
         self._watch = LinkWatch(
             self.source,
             down_ms=round(down_s * 1000),
             up_ms=round(up_s * 1000),
             now=self.now(),
             polls=polls,
+            down=not self.status.up,
         )
+        self._watch.connected(self.now(), self.status.connected > 0)
         self._watch_on()
 
     def speaks_all_the_time(self) -> None:

@@ -306,9 +306,6 @@ class Hl7Adapter:
         within_ms = self._watchdogs.within_ms
         if within_ms is None and line.watchdog_s is not None:
             within_ms = round(line.watchdog_s * 1000) * MISSED
-        if not self._feed.up:
-            # News of a line that is down must not be forgotten by watching it anew.
-            return
         self._feed.supervise(
             down_s=line.link_down_s if within_ms is None else within_ms / 1000,
             up_s=line.link_up_s,

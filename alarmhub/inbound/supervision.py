@@ -41,13 +41,16 @@ class LinkChanged(Struct, frozen=True):
 class LinkWatch:
     """One link. It is taken to be up when the hub starts, so that a plant that never comes is news too.
 
-    All instants in ms; the durations in ms too. `polls`: the source speaks all the time.
+    All instants in ms; the durations in ms too. `polls`: the source speaks all the time. `down`: a hub before
+    this one has told that it is, so that its coming back is news.
     """
 
-    def __init__(self, source: str, *, down_ms: int, up_ms: int, now: int, polls: bool) -> None:
+    def __init__(
+        self, source: str, *, down_ms: int, up_ms: int, now: int, polls: bool, down: bool = False
+    ) -> None:
         self.source = source
         self.polls = polls
-        self.state = LinkState.UP
+        self.state = LinkState.DOWN if down else LinkState.UP
         self._down_ms = down_ms
         self._up_ms = up_ms
         self._connected = False

@@ -12,6 +12,7 @@ from alarmhub.clock import MonotonicClock
 from alarmhub.core.events import Signal, SignalEvent
 from alarmhub.core.kinds import Kind, Priority
 from alarmhub.core.site import MappingRule
+from alarmhub.engine import notices
 from alarmhub.inbound.feed import Feed
 from alarmhub.inbound.mapping import Words
 from alarmhub.inbound.presses import Answer
@@ -181,6 +182,43 @@ async def test_an_open_connection_is_life_where_the_source_may_be_silent() -> No
         it.disconnected("b", "gone")
         await until(lambda: hub.links, "the loss")
         assert hub.links == [("plant", False)]
+
+
+async def test_a_link_that_was_down_before_a_restart_is_told_up() -> None:
+    """Or its alarms would stay for ever; while it stays away nothing is told again."""
+    async with feed() as (it, hub):
+        for lost in notices.link(it.site(), "plant", up=False):
+            await hub.signal(lost)
+        it.supervise(down_s=0.05, up_s=0.1, polls=False)
+        assert not it.up
+        it.connected("a")
+        await until(lambda: hub.links, "the return")
+        assert (hub.links, it.up) == ([("plant", True)], True)
+
+
+async def test_watching_in_another_way_forgets_nothing() -> None:
+    """An open connection is life as before, and a loss that was told is still taken back."""
+    async with feed() as (it, hub):
+        it.supervise(down_s=0.05, up_s=0.1, polls=True)
+        await until(lambda: hub.links, "the loss")
+        it.supervise(down_s=0.06, up_s=0.1, polls=True)
+        it.connected("a")
+        it.supervise(down_s=0.06, up_s=0.1, polls=False)
+        await until(lambda: len(hub.links) == 2, "the return")
+        assert hub.links == [("plant", False), ("plant", True)]
+
+
+async def test_a_trouble_is_known_again_after_a_restart() -> None:
+    """By its own name only, while it is open."""
+    async with feed() as (it, hub):
+        it.trouble("station 3", "Station 3 svarar inte", "Station 3 is silent")
+        assert not it.in_trouble("station 3")
+        await hub.signal(hub.said[0])
+        assert it.in_trouble("station 3")
+        assert not it.in_trouble("station 4")
+        it.well("station 3")
+        await hub.signal(hub.said[1])
+        assert not it.in_trouble("station 3")
 
 
 async def test_a_line_that_is_no_source_tells_somebody_else() -> None:
