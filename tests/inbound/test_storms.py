@@ -14,7 +14,7 @@ import pytest
 from alarmhub.inbound.doors import OPENERS
 from alarmhub.secret import Secret
 from alarmhub.settings import LINKS
-from load.ways import WAYS, NotTaken, Way
+from load.ways import WAYS, Way
 from tests.support.paging import Rig, rig_of
 from tests.support.waiting import until
 
