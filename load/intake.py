@@ -48,7 +48,7 @@ def line(row: dict[str, Any]) -> str:
     """One way in a line."""
     p50, p99 = ("-" if row[name] is None else f"{row[name]:.1f}" for name in ("p50_ms", "p99_ms"))
     return (
-        f"{row['way']:>6}: {row['per_s']:.0f} starts/s over {row['links']} links; "
+        f"{row['way']:>12}: {row['per_s']:.0f} starts/s over {row['links']} links; "
         f"at {row['pace_per_s']:.0f}/s answered p50 {p50} p99 {p99} ms; "
         f"{row['stored']} alarms of {row['answered']} answered"
     )
