@@ -106,6 +106,10 @@ class Replies:
             except OSError as error:
                 cause = error.strerror or str(error) or type(error).__name__
                 continue
+            except UnicodeError:
+                # A contact that is well written and yet no name a resolver can be asked for ("a..b").
+                cause = "no usable host name"
+                continue
             if response is not None and 200 <= response.status < 300:
                 return True
             if response is not None:

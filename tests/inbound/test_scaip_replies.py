@@ -113,3 +113,13 @@ async def test_the_number_of_remembered_connections_is_bounded(monkeypatch: pyte
     replies.heard(Way("tcp", "h", 1, "us", "them3"), None)
     assert len(replies._lines) == 1
     assert await line.crew.close()
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_contact_no_resolver_can_be_asked_for_stops_nothing(transport: str) -> None:
+    """It is a unit's own word; the answer goes to where the message came from."""
+    for contact in ("sip:luc@a..b", f"sip:luc@{'a' * 64}.example"):
+        async with scaip_line() as line, line.unit(transport, contact=contact) as unit:
+            assert (await unit.register()).status == 200
+            assert await unit.send(PENDANT) == Mrs("A1B2C3", 4)
+            assert not line.crew.fatal.done()
