@@ -93,14 +93,17 @@ class Call:
         if request not in self.parts:
             self.parts = [*self.parts[-PARTS + 1 :], request]
 
-    def learn(self, phase: str, *, new: bool = False) -> None:
+    def learn(self, phase: str, *, new: bool = False, returned: bool = False) -> None:
         """What the engine said when it took a signal of this session. `new`: it raised an alarm; whatever the
-        unit was told of an earlier one does not count for it."""
+        unit was told of an earlier one does not count for it. `returned`: responsibility for it was given
+        back, perhaps before a restart of the hub, and nobody has taken it since."""
         self.stored = True
         if new:
             self.state, self.ended, self.told = State.HELD, False, None
         if self.state is State.HELD and phase in _ACCEPTED_PHASES:
             self.state = State.ACCEPTED
+        elif self.state is State.HELD and returned:
+            self.state = State.RETURNED
 
     def reported(self, status: ReportStatus) -> bool:
         """Take in a report; whether the unit has something new to hear."""

@@ -10,14 +10,15 @@ told to those who go, and ends nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from alarmhub.core.alarm import Flag
 from alarmhub.core.effects import Report
-from alarmhub.core.events import SignalEvent
+from alarmhub.core.events import Signal, SignalEvent
 from alarmhub.inbound.feed import Feed, Stored
 from alarmhub.inbound.mapping import Words
 from alarmhub.inbound.presses import Answer
@@ -25,6 +26,7 @@ from alarmhub.inbound.scaip_calls import Call, Calls, State, Way
 from alarmhub.inbound.scaip_replies import way_from, way_of
 from alarmhub.inbound.scaip_settings import ScaipLink
 from alarmhub.inbound.scaip_words import condition_key, session, words_of
+from alarmhub.ports import SignalOutcome
 from protocols import scaip_codes as codes
 from protocols.scaip import INFORMATION, MESSAGE, PING, RESET, Fault, Mrq, Mrs, Snu
 
@@ -119,7 +121,7 @@ class Sessions:
         alarms = 0
         for outcome in stored.outcomes:
             if outcome is not None:
-                call.learn(outcome.phase, new=outcome.new)
+                self._learn(call, outcome)
             alarms += outcome is not None and outcome.alarm is not None
         if not alarms:
             call.reset()  # the site's rules made it something nobody accepts
@@ -142,7 +144,7 @@ class Sessions:
         call.heard_at = self._feed.now()
         for outcome in stored.outcomes:
             if outcome is not None:
-                call.learn(outcome.phase, new=outcome.new)
+                self._learn(call, outcome)
         return self.standing(call, request, way)
 
     async def _information(self, request: Mrq, way: Way) -> Reply:
@@ -188,14 +190,34 @@ class Sessions:
     async def _told(self, request: Mrq, way: Way, *words: Words) -> Reply:
         """Store what nobody has to accept; 0 then."""
         signals = [
-            replace(signal, event=said.event) if said.event is SignalEvent.END else signal
+            signal
             for said in words
-            for signal in self._feed.map(said)
+            for signal in (self._ends(said) if said.event is SignalEvent.END else self._feed.map(said))
         ]
         stored = await self._feed.store(*signals)
         if stored.answer is not Answer.STORED:
             return self._unstored(request, stored, way)
         return Mrs(request.ref, Snu.DONE, root=way.root)
+
+    def _learn(self, call: Call, outcome: SignalOutcome) -> None:
+        alarm = None if outcome.alarm is None else self._feed.hub.open_alarm(outcome.alarm)
+        returned = alarm is not None and Flag.RETURNED in alarm.flags
+        call.learn(outcome.phase, new=outcome.new, returned=returned)
+
+    def _ends(self, words: Words) -> Iterator[Signal]:
+        """The end of all that is open by this key, and of nothing else.
+
+        A reset need not repeat where the alarm was: it has no place, so that no rule can make it one of
+        elsewhere. A session that went on in another room has an alarm there too (`core.addressing`)."""
+        elsewhere = f"{words.key}|"
+        keys = [
+            alarm.key
+            for alarm in self._feed.hub.open_alarms()
+            if alarm.source == self._feed.source and alarm.key.startswith(elsewhere)
+        ]
+        signal = self._feed.map(words)[0]
+        for key in (words.key, *keys):
+            yield replace(signal, event=SignalEvent.END, key=key, place="")
 
     def standing(self, call: Call, request: Mrq, way: Way) -> Mrs:
         """What a unit is to hear of its alarm now."""

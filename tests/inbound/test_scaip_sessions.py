@@ -6,14 +6,16 @@ import asyncio
 
 from msgspec.structs import replace
 
+from alarmhub.core.alarm import Flag
 from alarmhub.core.effects import Report, ReportStatus
 from alarmhub.core.events import SignalEvent
-from alarmhub.core.site import MappingRule
+from alarmhub.core.site import MappingRule, Place
 from alarmhub.inbound.scaip_calls import Way
 from alarmhub.inbound.scaip_replies import way_of
 from alarmhub.inbound.scaip_sessions import NotNow, Sessions
 from alarmhub.ports import NotStored
 from protocols.scaip import Mrq, Mrs, Snu, read
+from tests.support.intake import BED
 from tests.support.scaip_line import CID, PENDANT, ScaipLine
 from tests.support.waiting import until
 
@@ -34,6 +36,16 @@ class Talk:
         """The number a request is answered with."""
         reply = await self.sessions.said(request, WAY, "unit")
         return "later" if isinstance(reply, NotNow) else reply.snu
+
+    def map_to(self, *rules: tuple[str, str]) -> None:
+        """The site's rules: what an address ends in, and its place."""
+        hub = self.line.hub
+        site = hub.world_now.site
+        places = {path: Place(path=path, label=path, unit="201") for _, path in rules}
+        mapping = tuple(MappingRule(address=address, place=path) for address, path in rules)
+        plant = replace(site.sources["plant"], rules=mapping)
+        site = replace(site, places=places | site.places, sources={**site.sources, "plant": plant})
+        hub.world_now = replace(hub.world_now, site=site)
 
     @property
     def events(self) -> list[SignalEvent]:
@@ -185,3 +197,36 @@ async def test_normal_again_in_the_session_of_something_else_ends_nothing() -> N
     assert talk.line.hub.taken[-1].key == f"{CID}///fault"
     assert await talk.say(replace(normal, ref="F2")) == Snu.DONE
     assert talk.events == [start, start, update, end, end]
+
+
+async def test_responsibility_returned_before_a_restart_is_still_returned() -> None:
+    """A unit that asks again is told 5 and not to hold, and 0 once somebody has taken it after all."""
+    talk = Talk()
+    assert await talk.say(PENDANT) == 4
+    assert talk.reported(ReportStatus.UNANSWERED)
+    (alarm,) = talk.line.hub.alarms.values()
+    talk.line.hub.alarms[alarm.id] = replace(alarm, flags=(*alarm.flags, Flag.RETURNED))
+    talk.sessions = Sessions(talk.line.settings, talk.line.feed, lambda said: None)
+    assert await talk.say(PENDANT) == 5
+    assert talk.reported(ReportStatus.ACCEPTED)
+    assert await talk.say(PENDANT) == 0
+
+
+async def test_a_reset_that_does_not_say_where_ends_the_alarm_of_its_session() -> None:
+    """Rules that would put it elsewhere make it nobody else's end, and no end of nothing."""
+    talk = Talk(place_from="cid/lco")
+    talk.map_to(("/012$", BED), ("", "fjall/201/dagrum"))
+    assert [await talk.say(request) for request in (PENDANT, RESET)] == [4, 0]
+    start, end = talk.line.hub.taken
+    assert (start.place, end.event, end.key, end.place) == (BED, SignalEvent.END, start.key, "")
+
+
+async def test_a_session_that_went_on_in_another_room_ends_in_both() -> None:
+    """One reference at two places is two alarms to the hub (never two patients in one); one reset, both."""
+    talk = Talk()
+    await talk.say(PENDANT)
+    (alarm,) = talk.line.hub.alarms.values()
+    key = f"{alarm.key}|fjall/201/dagrum"
+    talk.line.hub.alarms["second"] = replace(alarm, id="second", key=key, place="fjall/201/dagrum")
+    assert await talk.say(RESET) == 0
+    assert talk.line.hub.open_alarms() == []
