@@ -33,7 +33,7 @@ from protocols.scaip import Mrq
 PASSWORD: Final = "load-12345"
 CID: Final = "4670000123"
 ESPAX_HEADER_BYTES: Final = 10
-MOST_CONTACTS: Final = 200
+MOST_CONTACTS: Final = 400
 FIRING_SINCE: Final = datetime(2026, 11, 23, 3, 11, tzinfo=UTC)
 
 Call = Callable[[int], Awaitable[None]]

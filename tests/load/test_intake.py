@@ -20,7 +20,8 @@ def test_as_asked_is_no_fault() -> None:
     """On the good side of both limits."""
     assert faults([row("http"), row("hl7", per_s=500.0, p99_ms=18.0)]) == []
     assert line(row("hl7")) == (
-        "         hl7: 900 starts/s over 16 links; at 100/s answered p50 2.0 p99 6.0 ms; 10 alarms of 10 answered"
+        "         hl7: 900 starts/s over 16 links; at 100/s answered p50 2.0 p99 6.0 ms; "
+        "10 alarms of 10 answered"
     )
 
 
