@@ -2,7 +2,8 @@
 
 A page is worded by the line's `text`, sent, and done when the transmitter has acknowledged it: that is a
 promise to transmit, and no receipt of a person (ward.md: a pager cannot confirm). When it is over for that
-person the call is reset. A transmitter that falls silent, or says that it has failed, is a technical alarm.
+person the call is reset. A transmitter that falls silent, says that it has failed, or takes no page any more
+is a technical alarm.
 
 It refuses to choose whom to page (the core does) and to take calls: what feeds the hub has a link of its own.
 """
@@ -37,10 +38,14 @@ from protocols.espa444_events import (
 
 PAGE_WITHIN_S: Final = 15.0
 """A page that the transmitter has not taken by then failed; the outbox tries it again."""
+FAILED_IN_A_ROW: Final = 3
+"""So many pages in a row, repeats counted, that an answering transmitter did not take are news."""
 REMEMBERED_PAGES: Final = 1024
 DRILL_MARK: Final = "PROV"
 
 _ESPA_PRIORITY: Final = {Priority.HIGH: "1", Priority.MEDIUM: "2", Priority.LOW: "3"}
+_SILENT: Final = "silent"
+_NOT_TAKEN: Final = "pages"
 _FAILED: Final = "1"
 """Record 8: transmitter failure."""
 
@@ -73,16 +78,22 @@ class EspaSenderAdapter:
         self._sessions: list[_Session] = []
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._number = 0
+        self._silent = False
+        self._failed_in_a_row = 0
         self._sent: OrderedDict[tuple[str, str], PagerCall] = OrderedDict()
 
     async def start(self) -> None:
         """Begin to connect, or listen. Raises OSError when an address to listen on cannot be had."""
         await self._door.start()
+        self._silent = self._feed.in_trouble(_SILENT)
+        self._failed_in_a_row = FAILED_IN_A_ROW if self._feed.in_trouble(_NOT_TAKEN) else 0
         self._feed.supervise(
             down_s=self._settings.down_s,
             up_s=self._settings.up_s,
             polls=bool(self._settings.poll_every_s),
             tell=self._tell,
+            # One that is not polled is back when it has answered; a connection to it may say nothing.
+            down=self._silent and bool(self._settings.poll_every_s),
         )
 
     @property
@@ -171,12 +182,13 @@ class EspaSenderAdapter:
         match event:
             case SendTaken():
                 self._feed.answered("ACK")
+                self._on_taken()
                 self._settle(event.id, None)
             case SendFailed():
-                self._on_failed(event)
+                self._on_failed(session, event)
             case StationHeard():
                 self._feed.life()
-                if event.back and not self._settings.poll_every_s:
+                if self._silent and not self._settings.poll_every_s:
                     self._tell(up=True)
             case StationLost():
                 # Where it is not polled, nothing else would tell.
@@ -190,12 +202,29 @@ class EspaSenderAdapter:
             case FrameRefused():
                 self._feed.refused(event.cause.name.lower(), str(event.cause), fault=False)
 
-    def _on_failed(self, event: SendFailed) -> None:
+    def _on_taken(self) -> None:
+        if self._failed_in_a_row >= FAILED_IN_A_ROW:
+            self._feed.well(_NOT_TAKEN)
+        self._failed_in_a_row = 0
+
+    def _on_failed(self, session: _Session, event: SendFailed) -> None:
         if event.cause is SendCause.INVALID:
             self._feed.answered("3 NAK")
         if event.cause is not SendCause.CONNECTION_LOST:
             self._feed.refused(event.cause.name.lower(), str(event.cause), fault=False)
+            # Its silence is told by whoever watches the line.
+            if self._settings.pager_address not in session.codec.offline:
+                self._count_failed(str(event.cause))
         self._settle(event.id, str(event.cause))
+
+    def _count_failed(self, cause: str) -> None:
+        self._failed_in_a_row += 1
+        if self._failed_in_a_row == FAILED_IN_A_ROW:
+            self._feed.trouble(
+                _NOT_TAKEN,
+                f"Sökarsändaren {self.source} tar inte emot sökningar ({cause}): personsökare nås inte",
+                f"The pager transmitter {self.source} takes no pages ({cause}): pagers are not reached",
+            )
 
     def _on_information(self, event: InformationReceived) -> None:
         """What the transmitter says of itself: record 8 a failure, and its end; a call that went out ends it
@@ -220,11 +249,12 @@ class EspaSenderAdapter:
             taken.set_exception(DeliveryFailed(cause))
 
     def _tell(self, up: bool) -> None:
+        self._silent = not up
         if up:
-            self._feed.well("silent")
+            self._feed.well(_SILENT)
             return
         self._feed.trouble(
-            "silent",
+            _SILENT,
             f"Sökarsändaren {self.source} svarar inte: personsökare nås inte",
             f"The pager transmitter {self.source} does not answer: pagers are not reached",
         )

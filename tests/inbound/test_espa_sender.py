@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from alarmhub.clock import MonotonicClock
 from alarmhub.core.effects import Page, Report, ReportStatus
+from alarmhub.engine import notices
 from alarmhub.inbound.espa_sender import EspaSenderAdapter
 from alarmhub.inbound.espa_settings import EspaSender
 from alarmhub.inbound.feed import Feed, PageCarrier
@@ -56,12 +57,17 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(transmitter: EspaStation | None = None, **settings: Any) -> AsyncIterator[Rig]:
-    """A sender on the line of a transmitter; afterwards no task is left and none has died."""
+async def rig(
+    transmitter: EspaStation | None = None, *, told: str = "", **settings: Any
+) -> AsyncIterator[Rig]:
+    """A sender on the line of a transmitter; afterwards no task is left and none has died. `told`: trouble
+    that a hub before this one has told."""
     transmitter = transmitter or EspaStation()
     if "serial" not in settings and "listen" not in settings:
         settings["connect"] = f"127.0.0.1:{await transmitter.listen()}"
     it = Rig(transmitter, EspaSender(source="old", **({"poll_every_s": 0.05} | settings)))
+    if told:
+        await it.hub.signal(notices.trouble(it.feed.site(), "old", told, told, told))
     await it.sender.start()
     try:
         yield it
@@ -245,6 +251,51 @@ async def test_one_that_is_never_polled_is_silent_when_its_pages_are(quick: None
         await it.sender.page(PAGE)
         await until(lambda: len(it.news) == 2, "the return")
         assert it.transmitter.polls == 0
+
+
+async def test_a_silent_one_that_is_never_polled_is_back_when_it_answers_on_another_connection(
+    quick: None,
+) -> None:
+    """Also after a restart of the hub: a connection alone is no sign that pages go out."""
+    async with rig(poll_every_s=0.0) as it:
+        await it.connected()
+        it.transmitter.deaf = True
+        with pytest.raises(DeliveryFailed):
+            await it.sender.page(PAGE)
+        await until(lambda: it.news, "the news")
+        for writer in list(it.transmitter._serving):
+            writer.transport.abort()
+        it.transmitter.deaf = False
+        await until(lambda: not it.feed.status.connected, "the loss")
+        await it.connected()
+        await it.sender.page(PAGE)
+        await until(lambda: len(it.news) == 2, "the return")
+        assert it.news[-1] == "over: trouble:old:silent"
+
+
+@pytest.mark.parametrize("poll_every_s", [0.0, 0.05])
+async def test_a_silence_told_before_a_restart_is_taken_back(quick: None, poll_every_s: float) -> None:
+    """Polled or not, once it answers."""
+    async with rig(told="silent", poll_every_s=poll_every_s, up_s=0.1) as it:
+        await it.connected()
+        await it.sender.page(PAGE)
+        await until(lambda: it.news, "the return")
+        assert it.news == ["over: trouble:old:silent"]
+
+
+async def test_a_transmitter_that_answers_and_takes_no_page_is_news(quick: None) -> None:
+    """Its polls are answered, so nothing else shows it; over with the next page it takes."""
+    async with rig() as it:
+        await it.connected()
+        it.transmitter.busy = 99
+        for _ in range(4):
+            with pytest.raises(DeliveryFailed, match="busy"):
+                await it.sender.page(PAGE)
+        (news,) = it.news
+        assert news.startswith("Sökarsändaren old tar inte emot sökningar (station is busy")
+        it.transmitter.busy = 0
+        await it.sender.page(PAGE)
+        assert it.news[1:] == ["over: trouble:old:pages"]
 
 
 async def test_a_transmitter_is_no_source() -> None:
