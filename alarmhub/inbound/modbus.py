@@ -28,6 +28,7 @@ RECONNECT_LAST_S: Final = 5.0
 ASK_AGAIN_S: Final = 300.0
 """A point whose address the module does not have is asked for again this often, and at each connection."""
 SHORTEST_WAIT_S: Final = 0.005
+_CHANGE_REGISTER: Final = "change-register"
 
 
 class ModbusAdapter:
@@ -61,6 +62,7 @@ class ModbusAdapter:
     async def start(self) -> None:
         """Begin to poll; a module that is away does not fail the start."""
         self._feed.supervise(down_s=self._settings.down_s, up_s=self._settings.up_s, polls=True)
+        self._named_before()
         self.telling.start()
         self._poll = spawn(self._live(), f"modbus {self._settings.name}", self._feed.crew, ends=True)
 
@@ -131,13 +133,15 @@ class ModbusAdapter:
         try:
             change = int((await self._reader.read(block))[0])
         except ReadRefused as error:
-            self._config_fault(
-                "change-register",
-                "Modulens ändringsregister kan inte läsas, alla punkter läses varje gång",
-                "The module's change register cannot be read, all points are read each time",
-                f"change register {address}: {error}",
-            )
+            if error.code in ILLEGAL:
+                self._config_fault(
+                    _CHANGE_REGISTER,
+                    "Modulens ändringsregister kan inte läsas, alla punkter läses varje gång",
+                    "The module's change register cannot be read, all points are read each time",
+                    f"change register {address}: {error}",
+                )
             return True
+        self._is_right(_CHANGE_REGISTER)
         before, self._change = self._change, change
         resting = all(
             (m.known and m.next_read() is None) or index in self._illegal
@@ -196,8 +200,7 @@ class ModbusAdapter:
         point = self._settings.points[index]
         self._failing.pop(index, None)
         if self._illegal.pop(index, None) is not None:
-            self._named.discard(f"point:{point.name}")
-            self._feed.well(f"point:{point.name}")
+            self._is_right(f"point:{point.name}")
         self.telling.tell(self._machines[index].read(raw, self._feed.now()))
 
     def _cannot_say(self, block: Block, error: ReadRefused) -> None:
@@ -237,6 +240,20 @@ class ModbusAdapter:
         self._named.add(what)
         self._feed.refused("illegal_address", cause, fault=False)
         self._feed.trouble(what, f"{swedish}: {cause}", f"{english}: {cause}")
+
+    def _is_right(self, what: str) -> None:
+        if what in self._named:
+            self._named.remove(what)
+            self._feed.well(what)
+
+    def _named_before(self) -> None:
+        """What a hub before this one has told; such a point is asked for alone, and well when it answers."""
+        if self._feed.in_trouble(_CHANGE_REGISTER):
+            self._named.add(_CHANGE_REGISTER)
+        for index, point in enumerate(self._settings.points):
+            if self._feed.in_trouble(f"point:{point.name}"):
+                self._named.add(f"point:{point.name}")
+                self._illegal[index] = 0
 
     def _where(self, index: int) -> str:
         point = self._settings.points[index]

@@ -350,6 +350,31 @@ async def test_a_change_register_that_does_not_exist_is_named_once() -> None:
         await until(lambda: one.hub.taken, "the start")
         (said,) = one.hub.said
         assert "change register 7: illegal data address (2)" in said.source_text
+        one.module.put("holding", 7, 1)
+        await until(lambda: len(one.hub.said) > 1, "its end once it exists")
+        assert one.hub.said[1].key == "trouble:plant:change-register"
+        assert one.hub.said[1].event is END
+
+
+async def test_what_was_named_before_a_restart_ends_when_it_is_right() -> None:
+    """The address exists by now; the engineer's alarm would stay for ever."""
+    wrong = Point(name="wrong", address=3)
+    async with rig(FRIDGE, wrong, change_table="holding", change_address=7) as one:
+        await until(lambda: len(one.hub.said) == 2, "the news")
+        await one.adapter.close()
+        for said in tuple(one.hub.said):
+            await one.hub.signal(said)
+        one.hub.said.clear()
+        one.module.put("discrete", 3, 0)
+        one.module.put("holding", 7, 1)
+        one.connect()
+        await one.adapter.start()
+        await until(lambda: len(one.hub.said) == 2, "both ends")
+        assert {said.key for said in one.hub.said} == {
+            "trouble:plant:point:wrong", "trouble:plant:change-register",
+        }  # fmt: skip
+        assert all(said.event is END for said in one.hub.said)
+        one.feed.close()
 
 
 async def test_a_slow_module_harms_no_other() -> None:
