@@ -16,10 +16,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from alarmhub.core.effects import Report
+from alarmhub.core.effects import Report, ReportStatus
 from alarmhub.inbound.espa_settings import EspaLink
 from alarmhub.inbound.feed import Feed
-from alarmhub.inbound.link import SPOKEN, control_of, door_of, link_of, remembered, says
+from alarmhub.inbound.link import RETURNED, SPOKEN, control_of, door_of, link_of, remembered, says
 from alarmhub.inbound.mapping import Telegram, words_of
 from alarmhub.inbound.presses import Answer, Presses, begins
 from alarmhub.inbound.stream import Connection, Limits
@@ -92,6 +92,8 @@ class EspaAdapter:
     async def start(self) -> None:
         """Listen, or begin to connect. Raises OSError when an address to listen on cannot be had."""
         await self._door.start()
+        # As a hub before this one has told.
+        self._lost_stations = {s for s in self._settings.stations if self._feed.in_trouble(_station(s))}
         self._feed.supervise(
             down_s=self._settings.link_down_s,
             up_s=self._settings.link_up_s,
@@ -186,6 +188,8 @@ class EspaAdapter:
         """Tell the plant what became of a call (`feed.Adapter`). Returns once it has taken it, or when there
         is nothing to say on this link. Raises DeliveryFailed when it did not take it."""
         status, ref, text = report.status, report.ref, report.source_text or None
+        if status is ReportStatus.ACCEPTED and self._takes_back(ref, text):
+            status = ReportStatus.PAGED
         spoken = SPOKEN.get(status)
         if spoken is None:
             return
@@ -201,6 +205,16 @@ class EspaAdapter:
         self._report_number += 1
         said = StatusReport(f"{alarm}:{self._report_number}", ref, text, spoken)
         await self._say(session, said, report.origin)
+
+    def _takes_back(self, ref: str, text: str | None) -> bool:
+        """Whether a plant that must not hear "acknowledged" has to hear that its call is not returned any
+        more. What a hub before this one has told is not known: to hear "paged" once more is no harm."""
+        settings = self._settings
+        if settings.accepted_status or not settings.paged_status:
+            return False
+        if self._link is not None and not self._link.takes_status:
+            return False
+        return self._memory.last(ref, text) in (None, *RETURNED)
 
     async def _say(self, session: EspaSession, said: StatusReport, station: str) -> None:
         """Hand a status to the codec and wait until the other side has taken it."""
@@ -249,7 +263,7 @@ class EspaAdapter:
         self._life()
 
     def _on_station(self, station: str, *, heard: bool) -> None:
-        what = f"station {station}"
+        what = _station(station)
         if heard and station in self._lost_stations:
             self._lost_stations.remove(station)
             self._feed.well(what)
@@ -271,6 +285,10 @@ class EspaAdapter:
             # What could not be stored is no fault of the plant's.
             fault=event.cause is not Cause.NOT_STORED,
         )
+
+
+def _station(address: str) -> str:
+    return f"station {address}"
 
 
 _ANSWERS: Final = {Answer.STORED: "ACK", Answer.BUSY: "2 NAK", Answer.INVALID: "3 NAK"}

@@ -31,6 +31,9 @@ SPOKEN: Final[dict[ReportStatus, str]] = {
 }
 """Record 7 for each status (ESPA 4.4.4, call status). Which are sent unasked: `says`."""
 
+RETURNED: Final = (SPOKEN[ReportStatus.ABSENT], SPOKEN[ReportStatus.UNANSWERED])
+"""Those that return responsibility; where "acknowledged" is not said, a later "paged" takes it back."""
+
 OpenSession = Callable[[Connection[EspaEvent]], Session[EspaEvent]]
 
 

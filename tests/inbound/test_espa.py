@@ -363,6 +363,28 @@ async def test_acknowledged_is_said_only_where_the_link_is_set_so() -> None:
             await plant.hear(status_block(value))
 
 
+@pytest.mark.parametrize("returned", [ReportStatus.UNANSWERED, ReportStatus.ABSENT])
+async def test_what_was_returned_is_taken_back_where_acknowledged_is_never_said(
+    returned: ReportStatus,
+) -> None:
+    """As "paged", once; a plant that would show the fault for ever is no help."""
+    async with rig() as it, it.peer(poll_every_s=0.02) as plant:
+        assert await plant.call("1201", "Sal 12 plats 1") is Outcome.TAKEN
+        for status in (returned, ReportStatus.ACCEPTED, ReportStatus.ACCEPTED):
+            await report(it, status)
+        value = "8" if returned is ReportStatus.UNANSWERED else "4"
+        assert [s.call_status for s in plant.statuses] == [value, "3"]
+
+
+async def test_what_a_hub_before_this_one_may_have_returned_is_taken_back() -> None:
+    """Nobody knows what it told; "paged" is true in any case, unless the link is set never to say it."""
+    async with rig() as it, it.peer(poll_every_s=0.02) as plant:
+        await report(it, ReportStatus.ACCEPTED)
+        assert [s.call_status for s in plant.statuses] == ["3"]
+    async with rig(replace(LINK, paged_status=False)) as it:
+        await report(it, ReportStatus.ACCEPTED)
+
+
 async def test_queued_and_ended_are_said_only_when_asked() -> None:
     """They return at once; the plant that asks hears the last of them, over a new connection too."""
     async with rig() as it:

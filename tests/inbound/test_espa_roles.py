@@ -243,6 +243,26 @@ async def test_a_station_that_is_silent_is_news_and_takes_the_link_down(
         assert it.news[-1] == "trouble:plant:station 3"
 
 
+async def test_a_station_that_was_silent_before_a_restart_is_told_to_be_back() -> None:
+    """Or the engineer's alarm would stay for ever."""
+    async with rig(connect="127.0.0.1:1", stations=("2",), **FAST) as it:
+        it.feed.trouble("station 2", "tyst", "silent")
+        await it.hub.signal(it.hub.said[0])
+        it.hub.said.clear()
+        await it.adapter.close()
+        async with Called() as line:
+            settings = EspaLink(source="plant", connect=line.address, stations=("2",), **FAST)
+            after = EspaAdapter(settings, it.feed)
+            await after.start()
+            await line.answered()
+            station = EspaStation("2")
+            serving = asyncio.get_running_loop().create_task(station.serve(line.reader, line.writer))
+            await until(lambda: it.news, "the return")
+            assert it.news == ["trouble:plant:station 2"]
+            serving.cancel()
+            await after.close()
+
+
 async def test_a_second_line_would_poll_over_the_first() -> None:
     """Where stations call the hub through a device server, the newest connection is the line."""
     async with rig(listen="127.0.0.1:0", stations=("2",), **FAST) as it, Plant(it.adapter.port) as first:
