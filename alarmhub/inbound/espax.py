@@ -115,6 +115,8 @@ class EspaxAdapter:
         self._sessions: list[EspaxSession] = []
         self._processes: OrderedDict[str, tuple[Process, EspaxSession | None]] = OrderedDict()
         self._alarms: OrderedDict[int | str, str] = OrderedDict()  # by SP-PR-TAN and by key
+        # Keys used for a second call, from elsewhere, while the first was open (`core.addressing`).
+        self._shared: OrderedDict[int | str, None] = OrderedDict()
         self._storing = self._told_storing = True
 
     async def start(self) -> None:
@@ -268,6 +270,8 @@ class EspaxAdapter:
         named = self._named(event)
         if not key and event.tan is None:
             return 406, "name the process by CP-PR-REF or SP-PR-TAN"
+        if len(named) > 1:
+            return 409, f"{len(named)} processes of this CP-PR-REF run: name one by SP-PR-TAN"
         alarm = named[0] if named else None
         if alarm is None and (not key or _limited(event.mask)):
             return 410, None
@@ -312,11 +316,12 @@ class EspaxAdapter:
             found = self._found(event.tan, lambda alarm: tan_of(alarm.id) == event.tan)
             if found or not key:
                 return found
-        return self._found(key, lambda alarm: alarm.key == key)
+        elsewhere = f"{key}|"
+        return self._found(key, lambda alarm: alarm.key == key or alarm.key.startswith(elsewhere))
 
     def _found(self, name: int | str, fits: Callable[[Alarm], bool]) -> list[Alarm]:
         """As remembered; else, after a restart, by looking at all that is open."""
-        known = self._alarms.get(name)
+        known = None if name in self._shared else self._alarms.get(name)
         alarm = self._feed.hub.open_alarm(known) if known is not None else None
         if alarm is not None and fits(alarm):
             return [alarm]
@@ -330,8 +335,14 @@ class EspaxAdapter:
         while len(self._processes) > PROCESSES_REMEMBERED:
             self._processes.popitem(last=False)
         for name in names:
-            if name:
-                self._alarms[name] = alarm
+            if not name:
+                continue
+            before = self._alarms.get(name, alarm)
+            if before != alarm and self._feed.hub.open_alarm(before) is not None:
+                self._shared[name] = None
+            self._alarms[name] = alarm
+        while len(self._shared) > PROCESSES_REMEMBERED:
+            self._shared.popitem(last=False)
         while len(self._alarms) > 2 * PROCESSES_REMEMBERED:
             self._alarms.popitem(last=False)
 

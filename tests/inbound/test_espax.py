@@ -46,6 +46,7 @@ class Hub(Intake):
         self.gate = asyncio.Event()
         self.gate.set()
         self.begun = 0
+        self.key_of = ""  # what the next call is known by instead of its own key
         site = small_site()
         plant = replace(site.sources["plant"], protocol="espax", rules=RULES)
         self.world_now = replace(self.world_now, site=replace(site, sources=site.sources | {"plant": plant}))
@@ -54,6 +55,8 @@ class Hub(Intake):
         """Wait for the gate, then take."""
         self.begun += 1
         await self.gate.wait()
+        if self.key_of:
+            signal, self.key_of = replace(signal, key=self.key_of), ""
         return await super().signal(signal)
 
     def change(self, id: str, **fields: Any) -> None:
@@ -257,6 +260,28 @@ async def test_no_call_ends_by_mistake() -> None:
         assert len(it.hub.open_alarms()) == 2
         it.hub.refuse = NotStored("database away")
         assert (await line.ask("REQ.P-STOP", CP_PR_REF="a", CP_PR_MASK="Active")).code == "503"
+
+
+async def test_a_reference_in_use_at_two_places_ends_neither_until_it_is_clear_which() -> None:
+    """A client that counts from 1 again, while its first call still rings: never the wrong bed's."""
+    hub = Hub()
+    async with rig(hub) as it, it.line() as line:
+        await line.login()
+        first = await line.start("1", TEXTMSG="Zi 12 Bett 2")
+        # As the engine has it: two places under one reference are two alarms.
+        hub.key_of = "1|fjall/202/sal1"
+        second = await line.start("1", TEXTMSG="Zi 1 Bett 1")
+        assert (first.code, second.code) == ("200", "200")
+        stop = await line.ask("REQ.P-STOP", CP_PR_REF="1", CP_PR_MASK="All")
+        assert (stop.code, len(hub.open_alarms())) == ("409", 2)
+    async with rig(hub) as it, it.line() as line:
+        await line.login()
+        assert (await line.ask("REQ.P-STOP", CP_PR_REF="1", CP_PR_MASK="All")).code == "409"
+        tan = first.fields["SP-PR-TAN"]
+        assert (await line.ask("REQ.P-STOP", SP_PR_TAN=tan)).code == "200"
+        assert [it.key for it in hub.open_alarms()] == ["1|fjall/202/sal1"]
+        assert (await line.ask("REQ.P-STOP", CP_PR_REF="1", CP_PR_MASK="All")).code == "200"
+        assert not hub.open_alarms()
 
 
 async def test_a_status_dump_is_every_open_process_of_this_client_and_its_end() -> None:
