@@ -28,7 +28,7 @@ from load.mqtt_buttons import ButtonBroker
 from load.scaip_alarm import ScaipUnit
 from load.snpp_console import SnppConsole
 from load.systems import Hub, free_ports
-from protocols.scaip import Mrq
+from protocols.scaip import Mrq, Snu
 
 PASSWORD: Final = "load-12345"
 CID: Final = "4670000123"
@@ -356,7 +356,8 @@ class Scaip(Way):
         async def call(number: int) -> None:
             request = Mrq(ref=f"L{link}N{number}", cid=CID, dty="0003", stt=f"call {number}", lte=f"{number}")
             reply = await unit.send(request)
-            if reply is None or reply.snu not in ("0", "4", 0, 4):
+            # 5: stored, and nobody has a phone who could take it, as in a run without phones.
+            if reply is None or reply.snu not in (Snu.DONE, Snu.HOLD, Snu.NOT_TREATED):
                 raise NotTaken(str(reply))
 
         return call
