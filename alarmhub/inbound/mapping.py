@@ -30,6 +30,9 @@ MAX_TEXT_CHARS = 256
 MAX_ADDRESS_CHARS = 64
 MAX_ADDRESSES = 32
 """Of one list in record 1; the rest is taken together, unsplit, by the last of them."""
+MAX_KEY_CHARS = 192
+MAX_ID_CHARS = 60
+"""Of a key and an id that get the number of their address behind them."""
 COMPILED_RULES = 2_048
 
 RESET, SPEECH = "1", "2"
@@ -115,12 +118,20 @@ def map_words(words: Words, source: SourceRules, site: Site) -> tuple[Signal, ..
     text = clean(words.text)
     addresses = _split(clean(words.address, MAX_TEXT_CHARS), source.list_separator)
     signals = []
-    for address in addresses:
+    for index, address in enumerate(addresses):
         reasons = list(words.because)
         if len(addresses) > 1:
             reasons.append(f"address_of_list:{len(addresses)}")
-        signals.append(_map_one(words, address, text, source, site, reasons))
+        signals.append(_map_one(_of_list(words, index), address, text, source, site, reasons))
     return tuple(signals)
+
+
+def _of_list(words: Words, index: int) -> Words:
+    """The words for one of several addresses: under one key or id they would be repeats of the first."""
+    if not index:
+        return words
+    key = f"{words.key[:MAX_KEY_CHARS]}/{index}" if words.key else ""
+    return replace(words, key=key, id=f"{words.id[:MAX_ID_CHARS]}/{index}" if words.id else words.id)
 
 
 def unmapped_words(words: Words, source: SourceRules, site: Site, because: str) -> Signal:

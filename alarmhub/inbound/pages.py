@@ -29,6 +29,11 @@ NAME_BYTES: Final = 8
 _KEY = re.compile(rf"[a-z]+:([0-9a-f]{{{2 * NAME_BYTES}}})")
 
 
+def as_pages(signals: Iterable[Signal], site: Site, key: str, message: str) -> list[Signal]:
+    """What one address of a transmission was mapped to, each a page of its own; see `as_page`."""
+    return [as_page(s, site, f"{key}/{n}" if n else key, message) for n, s in enumerate(signals)]
+
+
 def as_page(signal: Signal, site: Site, key: str, message: str) -> Signal:
     """A mapped signal as a page: keyed by its own transmission and ended by staff where no place is known,
     with the whole message where the mapping saw only its beginning. `key`: unique for this transmission."""

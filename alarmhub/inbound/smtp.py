@@ -23,7 +23,7 @@ from alarmhub.core.effects import Report
 from alarmhub.core.events import Signal
 from alarmhub.inbound.feed import Feed, Stored
 from alarmhub.inbound.mapping import Words, clean
-from alarmhub.inbound.pages import Transmissions, as_page, known_address, names_of
+from alarmhub.inbound.pages import Transmissions, as_pages, known_address, names_of
 from alarmhub.inbound.peers import Peers
 from alarmhub.inbound.presses import Answer
 from alarmhub.inbound.smtp_settings import SmtpLink
@@ -190,7 +190,7 @@ class SmtpAdapter:
                 id=_id((*said, recipient)) if mail.message_id and mail.date else None,
                 because=("smtp:urgent",) if mail.urgent else (),
             )
-            signals += [as_page(signal, site, f"smtp:{name}", text) for signal in feed.map(words)]
+            signals += as_pages(feed.map(words), site, f"smtp:{name}", text)
         return tuple(signals)
 
     def _words(self, mail: Mail) -> str:

@@ -23,7 +23,7 @@ from alarmhub.core.reach import Reach
 from alarmhub.core.site import Number, number_of
 from alarmhub.inbound.feed import Feed
 from alarmhub.inbound.mapping import Words
-from alarmhub.inbound.pages import Transmissions, as_page, known_address, names_of
+from alarmhub.inbound.pages import Transmissions, as_pages, known_address, names_of
 from alarmhub.inbound.peers import Peers
 from alarmhub.inbound.presses import Answer
 from alarmhub.inbound.snpp_settings import SnppLink
@@ -169,7 +169,7 @@ class SnppAdapter:
         text = ": ".join(part for part in (page.subject, page.text) if part)
         if page.caller and not _dialled(page.caller):
             text = f"{text} ({page.caller})"
-        signals = []
+        signals: list[Signal] = []
         for pager in page.pagers:
             words = Words(
                 pager,
@@ -180,7 +180,7 @@ class SnppAdapter:
                 origin=origin,
                 because=("snpp:urgent",) if urgent else (),
             )
-            signals += [as_page(s, site, f"{sent.key}:{pager}", text) for s in feed.map(words)]
+            signals += as_pages(feed.map(words), site, f"{sent.key}:{pager}", text)
         return tuple(signals)
 
 

@@ -13,10 +13,12 @@ from alarmhub.core.site import AlarmType, MappingRule, Place, Sample, Site, Sour
 from alarmhub.inbound.mapping import (
     MAX_TEXT_CHARS,
     Telegram,
+    Words,
     clean,
     effective,
     floor_word,
     map_telegram,
+    map_words,
     sample_mismatch,
     unmapped,
 )
@@ -192,6 +194,18 @@ def test_a_list_of_addresses_is_one_signal_each() -> None:
     assert all(signal.mapped_by[0] == "address_of_list:2" for signal in signals)
     (whole,) = map_telegram(Telegram("2010,2011", "Sal 2 plats 1"), PLANT, SITE)
     assert whole.ref == "2010,2011"
+
+
+def test_signals_of_a_list_are_not_taken_for_repeats_of_each_other() -> None:
+    """One key or id for all would ring the first address only; the same list again has the same ones."""
+    plant = replace(PLANT, list_separator=",")
+    words = Words("2010,2011", "x", key="k", id="i" * 64)
+    signals = map_words(words, plant, SITE)
+    assert [signal.key for signal in signals] == ["k", "k/1"]
+    assert [signal.id for signal in signals] == ["i" * 64, "i" * 60 + "/1"]
+    assert map_words(words, plant, SITE) == signals
+    bare = map_words(Words("2010,2011", "x"), plant, SITE)
+    assert [(signal.key, signal.id) for signal in bare] == [("", None), ("", None)]
 
 
 def test_long_lists_and_texts_are_bounded() -> None:

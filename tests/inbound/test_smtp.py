@@ -98,6 +98,20 @@ async def test_one_mail_to_several_is_one_alarm_each() -> None:
         assert {page.priority for page in it.taken} == {Priority.MEDIUM}
 
 
+async def test_a_list_in_one_address_is_one_alarm_each() -> None:
+    """Where the source declares the separator, as for ESPA; the same mail again is none."""
+    async with rig() as it, lab(it) as sender:
+        site = it.hub.world_now.site
+        listed = replace(site.sources["lab"], list_separator="+")
+        it.hub.world_now = replace(
+            it.hub.world_now, site=replace(site, sources={**site.sources, "lab": listed})
+        )
+        for raw in (mail("Prov", "Klart", number=1),) * 2:
+            assert (await sender.send(["1042+1043@hub"], raw)).code == 250
+        assert [page.targets for page in it.taken] == [("staff:anna",), ("staff:bo",)]
+        assert len(it.hub.open_alarms()) == 2
+
+
 async def test_words_of_the_rules_are_recipients_too() -> None:
     """And a place in the text is a call there, a lone number one to call back."""
     async with rig() as it:
