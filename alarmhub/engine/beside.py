@@ -26,8 +26,8 @@ class Flight:
         self._keys: set[tuple[str, str]] = set()
         for change in folded.changes():
             self._wide = self._wide or change.after.drill
-            self._rooms.add(room_of(change.after.place, world))
-            self._keys.add((change.after.source, change.after.key))
+            self._rooms.update((room_of(change.after.place, world), change.after.room))
+            self._keys.update(change.after.keys)
 
     def apart(self, press: Folded, world: World) -> bool:
         """Whether these decisions have nothing to do with the commit in flight: they only open alarms, each

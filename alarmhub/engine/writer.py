@@ -100,6 +100,7 @@ class Writer:
         self._flight: Folded | None = None  # what is being committed
         self._apart_from: Flight | None = None  # the same, once somebody had to ask
         self._beside: asyncio.Task[_Written] | None = None  # the press that goes beside it
+        self._halving = False  # what was taken from the queue waits outside it
         self._ended = False
         self._most = MOST_EVENTS
         self._idle = asyncio.Event()
@@ -127,7 +128,7 @@ class Writer:
     def _goes_beside(self, item: Item) -> bool:
         """Commit a fresh press beside the commit in flight, if nothing else waits and they are apart."""
         flight = self._flight
-        if flight is None or self._beside is not None or len(self.queue):
+        if flight is None or self._halving or self._beside is not None or len(self.queue):
             return False
         if not (isinstance(item, SignalItem) and item.fresh):
             return False
@@ -277,9 +278,13 @@ class Writer:
                     self._publish(folded)
                 else:
                     again += folded.items
-        for folded, exc in failed:
-            if isinstance(exc, Unstorable):
-                again += await self._bisect(folded.items, exc)
+        halving, self._halving = self._halving, True
+        try:
+            for folded, exc in failed:
+                if isinstance(exc, Unstorable):
+                    again += await self._bisect(folded.items, exc)
+        finally:
+            self._halving = halving
         return again
 
     def _decide(self, items: list[Item]) -> Folded:

@@ -7,10 +7,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import pytest
+from msgspec.structs import replace
 
+from alarmhub.core.site import JoinRule
 from alarmhub.ports import Batch, Fenced, Refused, SignalOutcome, StoreUnavailable, Unstorable
 from tests.support.shift import Shift
 from tests.support.virtual import in_virtual_time, passes
+from tests.support.ward import Ward
 
 T = TypeVar("T")
 COMMIT_S = 0.02
@@ -248,4 +251,47 @@ async def test_a_caller_who_goes_away_beside_harms_nobody() -> None:
         await first
         await shift.settled()
         assert [alarm.key for alarm in shift.open_of("patient_call")] == ["a", "b"]
+        shift.check()
+
+
+@in_virtual_time
+async def test_a_press_waits_while_a_refused_commit_is_tried_by_halves() -> None:
+    """A reset of its key, taken from the queue before it came, does not end it."""
+    async with Shift() as shift:
+        slow(shift)
+        shift.store.refuse = lambda batch: (
+            Unstorable("no such byte") if "bad" in [row.key for row in batch.alarms] else None
+        )
+        first = pressed(shift, "12/1", "first")
+        await passes(COMMIT_S / 4)
+        bad, good = pressed(shift, "12/1", "bad"), pressed(shift, "12/2", "good")
+        await passes(0.001)
+        old = [pressed(shift, "14/1", "k"), begun(shift.reset("14/1", key="k"))]
+        await passes(COMMIT_S * 2)  # the four were refused together, the first half is tried
+        new = pressed(shift, "14/1", "k")
+        results = await asyncio.gather(first, bad, good, *old, new, return_exceptions=True)
+        assert isinstance(results[1], Refused)
+        outcome = results[-1]
+        assert isinstance(outcome, SignalOutcome) and outcome.new
+        assert shift.alarm(outcome.alarm or "").phase == "ringing"
+
+
+@in_virtual_time
+async def test_what_a_joined_path_calls_it_is_in_flight_too() -> None:
+    """The same key of the same source, for another room, is decided from what that commit leaves behind."""
+    ward = Ward()
+    plant = ward.site.sources["plant"]
+    rule = JoinRule(sources=("espa", "plant"), within_s=10)
+    ward.change_site(sources={"plant": plant, "espa": replace(plant, id="espa")}, joins=(rule,))
+    async with Shift(ward.site) as shift:
+        call = await shift.press("12/1", source="espa", key="e")
+        await shift.settled()
+        slow(shift)
+        joined = pressed(shift, "12/1", "a")
+        await passes(COMMIT_S / 2)
+        other = pressed(shift, "14/1", "a")
+        assert (await joined).alarm == call.id
+        opened = await other
+        assert opened.alarm != call.id
+        assert shift.alarm(opened.alarm or "").key != "a"
         shift.check()
