@@ -129,6 +129,8 @@ class PostgresStore:
             return None
         for writing in self._writers:
             async with writing.lock:
+                if self._suspect:
+                    writing.terminate()
                 await self._connect_writer(writing)
         self._suspect = False
         return Lease(**row)

@@ -420,3 +420,19 @@ async def test_a_write_beside_waits_for_no_other(store: PostgresStore, psql: Any
     assert {a.id for a in (await store.load(NOW)).alarms} == {"a", "b"}
     with pytest.raises(Fenced):
         await store.write(lease.epoch, raised(alarm("c")), beside=True)
+
+
+async def test_after_a_loss_no_connection_is_as_old_as_the_lost_one(store: PostgresStore, psql: Any) -> None:
+    """The other that writes went to the same server, perhaps one that is gone or leads no more."""
+    lease = await store.acquire("first", 60_000)
+    assert lease is not None
+    before = {writing.connection.get_server_pid() for writing in store._writers}
+    await psql.execute("SELECT pg_terminate_backend($1)", store._writers[0].connection.get_server_pid())
+    with pytest.raises(StoreUnavailable):
+        await store.write(lease.epoch, raised(alarm("a")))
+
+    again = await store.acquire("first", 60_000)
+
+    assert again is not None
+    assert before.isdisjoint(writing.connection.get_server_pid() for writing in store._writers)
+    await store.write(again.epoch, raised(alarm("b")), beside=True)
