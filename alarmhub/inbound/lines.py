@@ -70,8 +70,9 @@ class Lines:
         return self._open[source][0].port
 
     def is_up(self, source: str) -> bool:
-        """Whether this source's link counts as up. Raises KeyError for a source without a line."""
-        return self._open[source][1].up
+        """Whether this source's link counts as up. One without a line has none that could be down."""
+        found = self._open.get(source)
+        return found is None or found[1].up
 
     def adapter(self, source: str) -> Adapter | None:
         """This source's adapter, None for a source without a line."""

@@ -96,6 +96,7 @@ async def test_a_lost_link_is_told_to_the_hub() -> None:
         await until(lambda: hub.links, "the news")
         assert hub.links == [("plant", False)]
         assert (them.is_up("plant"), them.is_up("other")) == (False, True)
+        assert them.is_up("http-plant"), "what has no line has none that is down"
 
 
 async def test_nonsense_becomes_a_technical_alarm() -> None:
