@@ -305,7 +305,7 @@ class App:
         engine = self.engine
         self.trials = Trials(
             clock=self.clock, world=engine.world, fact=engine.fact, say=engine.say,
-            is_open=lambda source, key: engine.state.by_key(source, key) is not None,
+            opened=engine.state.by_key,
             lost=lambda source: engine.link(source, up=False), is_up=self.lines.is_up,
             shown=self.gateway.banners_changed,
         )  # fmt: skip

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from alarmhub.core.events import Signal, SignalEvent
 from alarmhub.core.kinds import Kind
+from alarmhub.core.reach import Reach
 from alarmhub.core.signalling import kind_of
 from alarmhub.core.site import Site
 from alarmhub.core.world import World
@@ -87,8 +88,10 @@ def _covers(test: Test, signal: Signal, world: World) -> bool:
 
 
 def may_be_trial(signal: Signal, world: World) -> bool:
-    """Whether it begins something that a trial may concern at all."""
-    return signal.event in BEGINS and kind_of(signal, world)[0] not in NEVER
+    """Whether it begins something that a trial may concern at all: no kind that never is one, and no words
+    that say so whatever it was mapped to."""
+    said = any(reason.startswith("floor_word:") for reason in signal.mapped_by)
+    return signal.event in BEGINS and not said and kind_of(signal, world)[0] not in NEVER
 
 
 def as_drill(signal: Signal, *, heard: bool, targets: tuple[str, ...] = ()) -> Signal:
@@ -102,6 +105,13 @@ def as_drill(signal: Signal, *, heard: bool, targets: tuple[str, ...] = ()) -> S
         targets=targets,
         mapped_by=(*signal.mapped_by, "trial"),
     )
+
+
+def hears(by: str, world: World) -> bool:
+    """Whether who walks can hear what is pressed. Pressed for somebody who cannot, it would reach nobody."""
+    duties = world.roster.by_staff.get(by, ())
+    away = any(duty.availability in ("busy", "break") for duty in duties)
+    return not away and world.reach.get(by, Reach.NONE) not in (Reach.NONE, Reach.ONE_WAY)
 
 
 def verified(place: str, known: Verified | None, rules: str) -> bool:

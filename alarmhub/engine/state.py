@@ -116,6 +116,8 @@ class State:
             self._index(alarm)
         elif len(alarm.paths) != len(before.paths):
             self._index_keys(alarm)
+        # What began as a drill may have become worse.
+        (self.drills.add if alarm.drill else self.drills.discard)(alarm.id)
         for staff in concerned(alarm):
             self._staff.setdefault(staff, set()).add(alarm.id)
 
@@ -124,8 +126,6 @@ class State:
         for room in {alarm.place, alarm.room}:
             if room:
                 self._rooms.setdefault(room, set()).add(alarm.id)
-        if alarm.drill:
-            self.drills.add(alarm.id)
 
     def _index_keys(self, alarm: Alarm) -> None:
         for source, key in alarm.keys:
@@ -312,7 +312,7 @@ class Overlay:
             return []
         ids = self._base.drills | self._new_drills
         drills = [self.changed.get(id) or self._base.alarms[id] for id in sorted(ids)]
-        return [a for a in drills if a.open]
+        return [a for a in drills if a.open and a.drill]
 
     def around(self, place: str, room: str, kind: Kind, source: str, now: int) -> Around:
         """As the state says, with what the batch has decided."""

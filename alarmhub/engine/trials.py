@@ -20,7 +20,9 @@ from msgspec.structs import replace
 from alarmhub import logs
 from alarmhub.clock import Clock
 from alarmhub.core import trials
-from alarmhub.core.events import Signal
+from alarmhub.core.addressing import key_of
+from alarmhub.core.alarm import Alarm
+from alarmhub.core.events import Signal, SignalEvent
 from alarmhub.core.signalling import kind_of
 from alarmhub.core.trials import LONGEST_S, Maintenance, Pressed, Test, Verified, Walk
 from alarmhub.core.world import World
@@ -47,7 +49,7 @@ class TrialRefused(ValueError):
 
 
 class Trials:
-    """See the module. `fact` stores, `say` takes a signal of the hub's own, `is_open` knows open alarms;
+    """See the module. `fact` stores, `say` takes a signal of the hub's own, `opened` knows open alarms;
     `lost` tells that a source is silent, `is_up` whether it is not, `shown` that banners have changed."""
 
     def __init__(
@@ -57,13 +59,13 @@ class Trials:
         world: Callable[[], World],
         fact: Callable[[str, str, bytes | None], None],
         say: Callable[[Signal], None],
-        is_open: Callable[[str, str], bool],
+        opened: Callable[[str, str], Alarm | None],
         lost: Callable[[str], Awaitable[None]],
         is_up: Callable[[str], bool],
         shown: Callable[[], None],
     ) -> None:
         self._clock, self._world, self._fact, self._say = clock, world, fact, say
-        self._is_open, self._lost, self._is_up, self._shown = is_open, lost, is_up, shown
+        self._opened, self._lost, self._is_up, self._shown = opened, lost, is_up, shown
         self.tests: dict[str, Test] = {}
         self.maintenances: dict[str, Maintenance] = {}
         self.walks: dict[str, Walk] = {}
@@ -86,18 +88,24 @@ class Trials:
         if not (self.tests or self.walks or self.verified) or signal.source == notices.HUB:
             return signal
         world, now = self._world(), self._clock.now()
-        if not trials.may_be_trial(signal, world) or (
-            signal.key and self._is_open(signal.source, signal.key)
-        ):
+        opened = self._opened(signal.source, key_of(signal, world))
+        if not trials.may_be_trial(signal, world) or (opened is not None and not opened.drill):
             return self._marked(signal, world)
         walk = self.walks.get(signal.source)
         if walk is not None and walk.from_at <= now < walk.until_at and signal.place in world.site.places:
             self._press(walk, signal, world, now)
-            return trials.as_drill(signal, heard=True, targets=(f"staff:{walk.by}",))
+            if trials.hears(walk.by, world):
+                return trials.as_drill(signal, heard=True, targets=(f"staff:{walk.by}",))
         test = trials.test_of(signal, self.tests.values(), world, now)
         if test is not None:
             return trials.as_drill(signal, heard=test.heard)
-        return self._marked(signal, world)
+        return self._marked(signal if opened is None else self._real(signal, world), world)
+
+    def _real(self, signal: Signal, world: World) -> Signal:
+        """The drill it began as is still open, the trial is over: it says what it is now."""
+        if signal.event is SignalEvent.UPDATE or signal.kind is not None or signal.type is not None:
+            return signal
+        return replace(signal, kind=kind_of(signal, world)[0])
 
     def _marked(self, signal: Signal, world: World) -> Signal:
         """A point that was never ticked rings with a word about it."""
@@ -127,6 +135,10 @@ class Trials:
         if place and place not in self._world().site.places and place not in self._places_above():
             raise TrialRefused("place", "a place of the site, or what lies above one")
         now = self._clock.now()
+        if any((t.source, t.place) == (source, place) and now < t.until_at for t in self.tests.values()):
+            raise TrialRefused(
+                "source" if source else "place", "one that is not in test mode: end that first"
+            )
         test = Test(
             ids.alarm_id(now), self._known_staff(by), now, self._until(now, minutes), source, place, heard
         )
@@ -146,6 +158,10 @@ class Trials:
         begins = now if from_at is None else from_at
         if not now - 60_000 <= begins <= now + ANNOUNCED_MOST_S * 1000:
             raise TrialRefused("from", "a time from now on, at most 14 days ahead")
+        known = self.maintenances.get(source)
+        if known is not None and known.from_at <= now:
+            # Replaced, it would never tell that the source is not back.
+            raise TrialRefused("source", "one that is not under maintenance now: end that first")
         window = Maintenance(source, self._known_staff(by), begins, self._until(begins, minutes), note)
         self._keep("maintenance", source, window)
         self._shown()

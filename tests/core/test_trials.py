@@ -112,3 +112,10 @@ def test_a_banner_stands_from_its_announcement_to_the_end(at: int, count: int) -
     assert trials.banners(site, windows, "201", NOW, clock) == ()
     english = trials.banners(replace(site, language="en"), windows, "202", NOW, clock)
     assert "listen in the corridor. ny nätdel" in english[0]
+
+
+def test_words_that_are_never_below_high_are_never_a_trial() -> None:
+    """Whatever kind they were mapped to (ward.md, floor words)."""
+    signal = replace(call(), priority=Priority.HIGH, mapped_by=("rule:1", "floor_word:AKUT"))
+    assert not trials.may_be_trial(signal, WORLD)
+    assert trials.may_be_trial(replace(signal, mapped_by=("rule:1",)), WORLD)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from alarmhub.core.alarm import Flag
+from alarmhub.core.reach import Reach
 from alarmhub.core.trials import LONGEST_S
 from alarmhub.engine.trials import TrialRefused, Trials
 from tests.support.shift import Shift
@@ -24,7 +26,7 @@ class Desk:
             world=engine.world,
             fact=engine.fact,
             say=engine.say,
-            is_open=lambda source, key: engine.state.by_key(source, key) is not None,
+            opened=engine.state.by_key,
             lost=lambda source: engine.link(source, up=False),
             is_up=lambda source: self.up,
             shown=self._show,
@@ -218,3 +220,94 @@ async def test_trials_survive_a_restart() -> None:
         assert again.maintenances == trials.maintenances
         assert again.walks == trials.walks
         assert again.verified == trials.verified
+
+
+@in_virtual_time
+async def test_a_drill_that_became_an_emergency_is_ended_by_no_other_alarm() -> None:
+    """A real alarm interrupts trials; this is none any more."""
+    async with Shift() as shift:
+        Desk(shift).trials.begin_test(by="anna", minutes=60, heard=True, source="plant")
+        drill = await shift.press("12/1", key="a")
+        worse = await shift.press("12/1", "emergency", key="a")
+        assert (worse.id, worse.kind) == (drill.id, "emergency")
+        await shift.settled()
+        await shift.press("14/1", "emergency", key="b")
+        await shift.settled()
+        assert shift.alarm(worse).kind == "emergency"
+
+
+@pytest.mark.parametrize("kind", ["patient_call", None])
+@in_virtual_time
+async def test_a_drill_pressed_again_is_a_drill_until_the_test_ends_and_then_a_call(kind: str | None) -> None:
+    """Plants repeat what is not answered; and a patient presses again."""
+    async with Shift() as shift:
+        Desk(shift).trials.begin_test(by="anna", minutes=1, heard=False, source="plant")
+        drill = await shift.press("12/1", kind, key="a")
+        assert (await shift.press("12/1", kind, key="a")).kind == "drill"
+        await passes(60.0)
+        call = await shift.press("12/1", kind, key="a")
+        assert (call.id, call.kind) == (drill.id, "patient_call")
+        assert shift.told(call)
+
+
+@in_virtual_time
+async def test_an_open_alarm_without_a_key_of_its_own_stays_what_it_is_too() -> None:
+    """What its repeat says worse rings, in test mode as ever."""
+    async with Shift() as shift:
+        plant = shift.site.sources["plant"]
+        by_text = replace(plant, key="text")
+        await shift.publish(replace(shift.site, version=2, sources={"plant": by_text}))
+        await passes(2.0)
+        call = await shift.press("12/1", source_text="SAL 12 PL 1")
+        Desk(shift).trials.begin_test(by="anna", minutes=60, heard=False, source="plant")
+        worse = await shift.press("12/1", "assistance", source_text="SAL 12 PL 1")
+        assert (worse.id, worse.kind) == (call.id, "assistance")
+
+
+@in_virtual_time
+async def test_a_second_test_of_the_same_is_refused_while_one_lasts() -> None:
+    """Two hours are two hours: whoever wants more ends one and begins another."""
+    async with Shift() as shift:
+        trials = Desk(shift).trials
+        trials.begin_test(by="anna", minutes=1, heard=False, source="plant")
+        with pytest.raises(TrialRefused):
+            trials.begin_test(by="anna", minutes=120, heard=False, source="plant")
+        trials.begin_test(by="anna", minutes=1, heard=False, place=path("12/1"))
+        await passes(60.0)
+        trials.begin_test(by="anna", minutes=1, heard=False, source="plant")
+
+
+@in_virtual_time
+async def test_maintenance_under_way_is_not_replaced_by_another_window() -> None:
+    """The lost source would never be told of."""
+    async with Shift() as shift:
+        desk = Desk(shift)
+        desk.trials.begin_maintenance(source="plant", by="anna", minutes=5)
+        await shift.engine.link("plant", up=False)
+        desk.up = False
+        tomorrow = shift.clock.now() + 86_400_000
+        for begins in (tomorrow, None):
+            with pytest.raises(TrialRefused):
+                desk.trials.begin_maintenance(source="plant", by="anna", minutes=120, from_at=begins)
+        await passes(300.0)
+        await desk.trials.look()
+        await shift.settled()
+        assert any(alarm.key.startswith("link:plant") for alarm in shift.open_of("technical"))
+        desk.trials.begin_maintenance(source="plant", by="anna", minutes=5, from_at=tomorrow)
+        desk.trials.begin_maintenance(source="plant", by="anna", minutes=9, from_at=tomorrow)
+
+
+@in_virtual_time
+async def test_a_walk_of_somebody_who_cannot_hear_it_rings_the_ward() -> None:
+    """Else a patient who presses meanwhile would reach nobody at all; the point is ticked all the same."""
+    async with Shift() as shift:
+        trials = Desk(shift).trials
+        trials.begin_walk(source="plant", by="anna", minutes=30)
+        shift.phone("anna", Reach.NONE)
+        one = await shift.press("12/1", key="a")
+        assert one.kind == "patient_call" and shift.told(one)
+        trials.tick(source="plant", place=path("12/1"))
+        shift.phone("anna", Reach.LIVE)
+        assert (await shift.press("13/1", key="b")).kind == "drill"
+        await shift.engine.availability(staff="anna", device="anna-phone", req="r", state="break")
+        assert (await shift.press("14/1", key="c")).kind == "patient_call"
