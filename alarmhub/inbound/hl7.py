@@ -62,6 +62,8 @@ class Hl7Adapter:
         self._watchdogs = Watchdogs()
         self._watching: asyncio.TimerHandle | None = None
         self._planned = False
+        self._spoke_at = 0
+        self._untold: set[str] = set()  # reporters that fell silent while nobody else was heard either
         self._refreshed: dict[str, tuple[str, int]] = {}
         self._number = 0
         self._started_at = 0
@@ -78,7 +80,10 @@ class Hl7Adapter:
             await self._server.start(*address, tls=tls)
             self._feed.listening(f"{address[0]}:{self.port}")
         self._started_at = self._feed.now()
-        self._supervise()
+        # A reporter that was shut down on purpose before a restart of the hub still is.
+        self._planned = self._feed.in_trouble("planned")
+        if not self._planned:
+            self._supervise()
         self._call()
 
     @property
@@ -128,6 +133,7 @@ class Hl7Adapter:
             crew=feed.crew,
             limits=self._limits,
             patience_s=line.link_down_s,
+            in_trouble=feed.in_trouble("status"),
             trouble=self._status_trouble,
             well=lambda: feed.well("status"),
         )
@@ -179,7 +185,8 @@ class Hl7Adapter:
 
     def _spoken(self, session: Hl7Session, message: Message) -> None:
         sender = party_of(message, 3)
-        session.senders.add(sender)
+        session.heard(sender)
+        self._spoke_at = self._feed.now()
         self._feed.life()
         if self._planned:
             self._planned = False
@@ -187,6 +194,10 @@ class Hl7Adapter:
             self._supervise()
         if self._watchdogs.spoke(sender, self._feed.now()):
             self._feed.well(f"watchdog {sender}")
+        self._untold.discard(sender)
+        while self._untold:
+            # The line lives, so that no news of the line tells of these any more.
+            self._tell_silent(self._untold.pop())
 
     def _answer(self, session: Hl7Session, message: Message, problems: tuple[Problem, ...]) -> None:
         code = answer_code(message, verdict_of(problems))
@@ -220,6 +231,9 @@ class Hl7Adapter:
             )
             self._feed.refused("clinical_off", why, fault=False)
             return (Problem(207, why, rejected=True),)
+        if not signals and any(alert.watchdog for alert in alerts) and not self._feed.hub.storing:
+            # It asks whether an alert would be taken, and now none would.
+            return (Problem(207, "nothing can be stored now"),)
         stored = await self._feed.store(*signals) if signals else Stored(Answer.STORED)
         if stored.answer is Answer.STORED:
             for alert in alerts:
@@ -232,6 +246,9 @@ class Hl7Adapter:
     def _signals(self, alert: Alert, message: Message, number: int) -> tuple[Signal, ...]:
         words = words_of(alert, message, self._settings, number)
         signals = self._feed.guarded(words, _mapping)
+        if words.event is SignalEvent.END and not alert.location.address():
+            # An end need not repeat where: no rule for the nameless may make it one of another place.
+            signals = tuple(replace(one, place="") for one in signals)
         if alert.type != "SP":
             return signals
         # What a monitor says of a patient is clinical, whether or not the site has thought of it.
@@ -278,12 +295,15 @@ class Hl7Adapter:
         """A reporter says that it lives, or, inactive, that it stops on purpose."""
         if alert.state == "inactive" or alert.phase in (Phase.END, Phase.STOP):
             self._watchdogs.leaves(sender)
+            self._untold.discard(sender)
             if not len(self._watchdogs):
                 self._shut_down()
             return
         known = len(self._watchdogs), self._watchdogs.within_ms
-        if self._watchdogs.barked(sender, alert.confirm_within_s, self._feed.now()):
-            self._feed.well(f"watchdog {sender}")
+        trouble = f"watchdog {sender}"
+        back = self._watchdogs.barked(sender, alert.confirm_within_s, self._feed.now())
+        if back or (known[0] != len(self._watchdogs) and self._feed.in_trouble(trouble)):
+            self._feed.well(trouble)
         if known != (len(self._watchdogs), self._watchdogs.within_ms):
             self._supervise()
             self._feed.life()
@@ -320,16 +340,22 @@ class Hl7Adapter:
 
     def _look(self) -> None:
         self._watching = None
-        for sender in self._watchdogs.silent(self._feed.now()):
+        now = self._feed.now()
+        for sender in self._watchdogs.silent(now):
             # The line as a whole is watched by its feed; here, one reporter of several.
-            if len(self._watchdogs) > 1:
-                who = sender.partition("^")[0]
-                self._feed.trouble(
-                    f"watchdog {sender}",
-                    f"{who} har tystnat: inga larm kommer därifrån",
-                    f"{who} has fallen silent: no alarms come from it",
-                )
+            if len(self._watchdogs) > 1 or now - self._spoke_at < (self._watchdogs.within_ms or 0):
+                self._tell_silent(sender)
+            else:
+                self._untold.add(sender)
         self._watch_on()
+
+    def _tell_silent(self, sender: str) -> None:
+        who = sender.partition("^")[0]
+        self._feed.trouble(
+            f"watchdog {sender}",
+            f"{who} har tystnat: inga larm kommer därifrån",
+            f"{who} has fallen silent: no alarms come from it",
+        )
 
     # Statuses back
 

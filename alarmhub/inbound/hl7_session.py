@@ -21,6 +21,8 @@ from protocols.mllp import Framing, MllpEvent
 CONNECT_WITHIN_S: Final = 5.0
 AGAIN_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
 """How long the hub waits before it connects again, after each failure in a row."""
+SENDERS_REMEMBERED: Final = 256
+"""Reporters behind one connection."""
 ERRORS: Final = frozenset({"CE", "AE"})
 """Answers after which the same status may be taken later; CR and AR are final."""
 
@@ -42,7 +44,7 @@ class Hl7Session:
 
     def __init__(self, line: Line, connection: Connection[MllpEvent], codec: Framing) -> None:
         self.codec, self.connection = codec, connection
-        self.senders: set[str] = set()  # MSH-3 of who has spoken here
+        self.senders: dict[str, None] = {}  # MSH-3 of who has spoken here, the latest last
         self._line = line
         self._turn = asyncio.Lock()
         self._awaited: dict[str, asyncio.Future[AckRead]] = {}
@@ -51,6 +53,13 @@ class Hl7Session:
     async def take(self, event: MllpEvent) -> None:
         """Hand on one event, in order."""
         await self._line.take(self, event)
+
+    def heard(self, sender: str) -> None:
+        """This reporter speaks here."""
+        self.senders.pop(sender, None)
+        self.senders[sender] = None
+        if len(self.senders) > SENDERS_REMEMBERED:
+            del self.senders[next(iter(self.senders))]
 
     def lost(self, cause: str) -> None:
         """The connection is over; who waits for an answer on it waits in vain."""
@@ -114,13 +123,15 @@ class Caller:
         patience_s: float,
         trouble: Callable[[str], None],
         well: Callable[[], None],
+        in_trouble: bool = False,
     ) -> None:
-        """`trouble` is told once why no connection could be had for `patience_s`, `well` that one is open."""
+        """`trouble` is told once why no connection could be had for `patience_s`, `well` that one is open.
+        `in_trouble`: that was told before a restart of the hub and is still open."""
         self._address, self._open_session = address, open_session
         self._tls, self._clock, self._crew, self._limits = tls, clock, crew, limits
         self._patience_ms = round(patience_s * 1000)
         self._trouble, self._well = trouble, well
-        self._in_trouble = False
+        self._in_trouble = in_trouble
         self._connection: Connection[MllpEvent] | None = None
         self.session: Hl7Session | None = None
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from alarmhub.core.effects import ReportStatus
 from alarmhub.core.events import SignalEvent
 from alarmhub.core.kinds import Kind, Priority
-from alarmhub.core.site import MappingRule
+from alarmhub.core.site import MappingRule, Place
 from alarmhub.inbound.hl7_words import EVENTS
 from alarmhub.ports import DeliveryFailed, NotStored, Refused
 from load.hl7_monitor import GATEWAY, Alert, Monitor, pcd04, watchdog
@@ -31,6 +31,11 @@ def errors(message: bytes) -> list[tuple[str, str]]:
     answer = read(message)
     assert isinstance(answer, Message)
     return [(error.raw(2), error.text(3)) for error in answer.all("ERR")]
+
+
+def _of(sender: bytes, message: bytes) -> bytes:
+    """The same from another reporter."""
+    return message.replace(GATEWAY.encode(), sender)
 
 
 class TestAcknowledging:
@@ -84,6 +89,19 @@ class TestAcknowledging:
             later = head.replace(b"19700101", b"20260101") + b"\r" + body
             assert (await second.say(later, "X1")).code == "CA"
             assert len(it.hub.taken) == 1
+
+    async def test_an_end_that_does_not_say_where_is_the_end_of_its_alert(self) -> None:
+        """Whatever place the site's rules have for what has none."""
+        rules = (MappingRule(address=r"^201\^12\^2$", place=BED), MappingRule(place="fjall/ward"))
+        site = with_rules(rules)
+        ward = Place(path="fjall/ward", label="ward", unit="201")
+        site = replace(site, places=site.places | {ward.path: ward})
+        async with hl7_rig(LINE, site) as it:
+            monitor = await it.monitor()
+            await monitor.report(Alert("7"))
+            await monitor.report(Alert("7", place="", phase="end"))
+            start, end = it.hub.taken
+            assert (start.place, end.event, end.key, end.place) == (BED, SignalEvent.END, start.key, "")
 
     async def test_a_control_id_used_again_for_another_alert_is_another_alert(self) -> None:
         """A gateway that counts from 1 after its restart loses nothing."""
@@ -473,6 +491,54 @@ class TestWatchdog:
             message = watchdog("W", it.clock.now()).replace(GATEWAY.encode(), b"GW1^1^EUI-64")
             await monitor.say(message, "W")
             assert it.hub.said[-1].event is SignalEvent.END
+
+    async def test_a_silence_is_told_though_others_speak_on_the_line(self) -> None:
+        """The line lives by them: by one that never barks, and by one that comes only later."""
+        async with hl7_rig() as it:
+            monitor = await it.monitor()
+            await monitor.say(watchdog("W", it.clock.now(), within_s=1), "W")
+            await monitor.say(_of(b"BED1^1^EUI-64", pcd04(Alert("7"), "X1", 0)), "X1")
+            (barking,) = it.adapter._watchdogs._watched.values()
+            barking.last -= 60_000
+            it.adapter._look()
+            assert [news.event for news in it.hub.said] == [SignalEvent.ONCE]
+        async with hl7_rig() as it:
+            monitor = await it.monitor()
+            await monitor.say(watchdog("W", it.clock.now(), within_s=1), "W")
+            (barking,) = it.adapter._watchdogs._watched.values()
+            barking.last -= 60_000
+            it.adapter._spoke_at -= 60_000
+            it.adapter._look()
+            assert it.hub.said == []
+            await monitor.say(_of(b"GW2^2^EUI-64", watchdog("V", it.clock.now())), "V")
+            assert [news.event for news in it.hub.said] == [SignalEvent.ONCE]
+
+    async def test_what_was_told_before_a_restart_is_over_when_the_reporter_is_back(self) -> None:
+        """A planned stop, and a reporter that had fallen silent."""
+        async with hl7_rig() as it:
+            monitor = await it.monitor()
+            await monitor.say(watchdog("W1", it.clock.now(), active=False), "W1")
+            await it.restart()
+            assert it.feed._watch is None
+            monitor = await it.monitor()
+            await monitor.say(watchdog("W2", it.clock.now()), "W2")
+            assert [news.event for news in it.hub.said] == [SignalEvent.ONCE, SignalEvent.END]
+            assert it.feed._watch is not None
+        async with hl7_rig() as it:
+            it.adapter._tell_silent(GATEWAY)
+            await it.restart()
+            monitor = await it.monitor()
+            await monitor.say(watchdog("W1", it.clock.now()), "W1")
+            assert [news.event for news in it.hub.said] == [SignalEvent.ONCE, SignalEvent.END]
+
+    async def test_who_asks_whether_the_hub_lives_hears_that_it_cannot_store(self) -> None:
+        """The reporter then sounds its own alarm."""
+        async with hl7_rig() as it:
+            monitor = await it.monitor()
+            it.hub.is_storing = False
+            assert (await monitor.say(watchdog("W1", it.clock.now()), "W1")).code == "CE"
+            it.hub.is_storing = True
+            assert (await monitor.say(watchdog("W2", it.clock.now()), "W2")).code == "CA"
 
 
 class TestManyPeers:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from alarmhub.core.effects import ReportStatus
 from alarmhub.core.events import SignalEvent
+from alarmhub.inbound.hl7_session import SENDERS_REMEMBERED
 from alarmhub.ports import DeliveryFailed
 from load.hl7_monitor import Alert, Monitor
 from tests.support.hl7_line import LINE, hl7_rig
@@ -75,3 +76,27 @@ async def test_a_reporter_that_acknowledges_nothing_can_be_told_all_the_same() -
         for status in (ReportStatus.QUEUED, ReportStatus.ENDED):
             await it.adapter.report(it.told(status), "alarm-1")
         await until(lambda: len(monitor.statuses) == 2, "both")
+
+
+async def test_the_trouble_of_before_a_restart_ends_when_a_connection_is_open() -> None:
+    """It is not told twice either."""
+    port = free_port()
+    async with hl7_rig(replace(LINE, status_back=f"connect 127.0.0.1:{port}", link_down_s=0.02)) as it:
+        await until(lambda: it.hub.said, "the trouble")
+        await it.restart()
+        server = await asyncio.get_running_loop().create_server(lambda: Monitor(lambda: 0), "127.0.0.1", port)
+        async with server:
+            await until(lambda: len(it.hub.said) == 2, "the end of the trouble")
+            assert it.hub.said[-1].event is SignalEvent.END
+
+
+async def test_a_peer_that_calls_itself_ever_anew_is_not_remembered_for_ever() -> None:
+    """The latest names are; statuses go to them."""
+    async with hl7_rig() as it:
+        await it.monitor()
+        await until(lambda: it.adapter._sessions, "the session")
+        (session,) = it.adapter._sessions
+        for number in range(SENDERS_REMEMBERED + 5):
+            session.heard(f"gw{number}")
+        assert len(session.senders) == SENDERS_REMEMBERED
+        assert "gw0" not in session.senders and f"gw{SENDERS_REMEMBERED + 4}" in session.senders

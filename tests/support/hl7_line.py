@@ -64,8 +64,21 @@ class Hl7Rig:
         self.metrics = Metrics()
         self.clock = MonotonicClock()
         self.hub.world_now = replace(self.hub.world_now, site=site or with_rules())
+        self.settings = settings
+        self._build()
+
+    def _build(self) -> None:
         self.feed = Feed("plant", "hl7", hub=self.hub, clock=self.clock, crew=self.crew, metrics=self.metrics)
-        self.adapter = Hl7Adapter(settings, self.feed)
+        self.adapter = Hl7Adapter(self.settings, self.feed)
+
+    async def restart(self) -> None:
+        """The hub's news so far are alarms, and the line is as after a start of the hub."""
+        await self.adapter.close()
+        self.feed.close()
+        for notice in self.hub.said:
+            await self.hub.signal(notice)
+        self._build()
+        await self.adapter.start()
 
     async def monitor(self) -> Monitor:
         """A reporter that has connected."""
