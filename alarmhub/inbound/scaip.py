@@ -45,6 +45,10 @@ reached asks by itself, and those of the others of the link must not wait for it
 MINUTE_MS: Final = 60_000
 
 
+def _silent(cid: str) -> str:
+    return f"controller:{cid}"
+
+
 def _word() -> str:
     return secrets.token_hex(WORD_BYTES)
 
@@ -68,8 +72,7 @@ class ScaipAdapter:
         self._bindings = Bindings()
         self._replies = Replies(settings, self._ends, self._bindings, feed, peers, _word)
         self._sessions = Sessions(settings, feed, self._heard)
-        every_ms = settings.heartbeat_min * MINUTE_MS
-        self._beats = Beats(settings.controllers, every_ms=every_ms, now=feed.now())
+        self._beats = Beats((), every_ms=settings.heartbeat_min * MINUTE_MS, now=feed.now())
         self._checking: asyncio.TimerHandle | None = None
         self._telling: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -93,6 +96,12 @@ class ScaipAdapter:
                 self._feed.listening(f"{name} {host_port(address)[0]}:{self._ends.port(name)}")
         if self._feed.rules().hears is Reports.NONE:
             self._feed.habit('reports = "none" in the site file: units are held and never hear more')
+        self._beats = Beats(
+            settings.controllers,
+            every_ms=settings.heartbeat_min * MINUTE_MS,
+            now=self._feed.now(),
+            told=lambda cid: self._feed.in_trouble(_silent(cid)),
+        )
         if settings.down_s:
             self._feed.supervise(down_s=settings.down_s, up_s=settings.up_s, polls=True)
         self._watch_on()
@@ -229,7 +238,7 @@ class ScaipAdapter:
     def _check(self) -> None:
         self._checking = None
         for news in self._beats.check(self._feed.now()):
-            what = f"controller:{news.source}"
+            what = _silent(news.source)
             if news.state is LinkState.UP:
                 self._feed.well(what)
             else:

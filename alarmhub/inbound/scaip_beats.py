@@ -7,7 +7,7 @@ a timer: whoever does calls `check` at `next_check`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from alarmhub.inbound.supervision import LinkChanged, LinkState, LinkWatch
@@ -17,10 +17,19 @@ MOST: Final = 2_000
 
 
 class Beats:
-    """The controllers of one link. `every_ms`: between two heartbeats."""
+    """The controllers of one link. `every_ms`: between two heartbeats; `told`: whether a hub before this one
+    has told that a controller is silent, so that its coming back is news."""
 
-    def __init__(self, controllers: Iterable[str], *, every_ms: int, now: int, most: int = MOST) -> None:
-        self._every_ms, self._most = every_ms, most
+    def __init__(
+        self,
+        controllers: Iterable[str],
+        *,
+        every_ms: int,
+        now: int,
+        most: int = MOST,
+        told: Callable[[str], bool] = lambda cid: False,
+    ) -> None:
+        self._every_ms, self._most, self._told = every_ms, most, told
         self._watches = {cid: self._watch(cid, now) for cid in controllers}
 
     def __len__(self) -> int:
@@ -54,4 +63,6 @@ class Beats:
 
     def _watch(self, cid: str, now: int) -> LinkWatch:
         down_ms = MISSED * self._every_ms
-        return LinkWatch(cid, down_ms=down_ms, up_ms=self._every_ms, now=now, polls=True)
+        return LinkWatch(
+            cid, down_ms=down_ms, up_ms=self._every_ms, now=now, polls=True, down=self._told(cid)
+        )

@@ -229,6 +229,31 @@ async def test_a_silent_controller_is_news() -> None:
         ]
 
 
+async def test_a_silence_told_before_a_restart_is_over_when_the_controller_is_back() -> None:
+    """Of one that is set, and of one that only ever said so itself; neither is told anew."""
+    clock = VirtualClock()
+    async with scaip_line(clock, heartbeat_min=1, controllers=("111",), down_s=0) as line:
+        async with line.unit() as unit:
+            await unit.send(BEAT)
+        clock.jump(181)
+        line.adapter._check()
+        for news in line.hub.said:
+            await line.hub.signal(news)
+        await line.adapter.close()
+        line.feed.close()
+        line.connect()
+        await line.adapter.start()
+        async with line.unit() as unit:
+            for _ in range(2):
+                await unit.send(BEAT)
+                clock.jump(61)
+        clock.jump(61)
+        line.adapter._check()
+        assert [(s.key, s.event) for s in line.hub.said][2:] == [
+            (f"trouble:plant:controller:{CID}", SignalEvent.END)
+        ]
+
+
 async def test_the_same_press_long_after_rings() -> None:
     """A unit that never changes its reference is not silenced by its own past."""
     clock = VirtualClock()
