@@ -2,8 +2,8 @@
 
 A link is down after `down_s` without life, and up again only after `up_s` of unbroken life, so that one that
 flaps is one piece of news and not fifty. Life is what the protocol said, where the source speaks all the time
-(a polling control station); where it may be silent for days, an open connection is life. It refuses to raise
-alarms: whoever owns it tells the hub.
+(a polling control station); where it may be silent for days, an open connection is life, once it has lasted.
+It refuses to raise alarms: whoever owns it tells the hub.
 """
 
 from __future__ import annotations
@@ -54,23 +54,28 @@ class LinkWatch:
         self._down_ms = down_ms
         self._up_ms = up_ms
         self._connected = False
+        self._connected_at = now
         self._last_life = now
         self._alive_since: int | None = None
 
     def connected(self, now: int, connected: bool) -> None:
         """A connection is open, or none is any more."""
         if self._connected and not connected:
-            self._last_life = now if not self.polls else self._last_life
+            # One that did not last is no life: who hangs up again and again delivers nothing.
+            if not self.polls and now - self._connected_at >= self._down_ms:
+                self._last_life = max(self._last_life, now)
             self._alive_since = None
+        if connected and not self._connected:
+            self._connected_at = now
+            if not self.polls:
+                self._alive_since = now
         self._connected = connected
-        if connected and not self.polls:
-            self.life(now)
 
     def life(self, now: int) -> None:
         """The protocol said something."""
         gap = now - self._last_life
         self._last_life = max(self._last_life, now)
-        if self._alive_since is None or gap >= self._down_ms:
+        if self._alive_since is None or (gap >= self._down_ms and not self._held_up()):
             self._alive_since = now
 
     def next_check(self) -> int | None:

@@ -113,6 +113,40 @@ def test_where_silence_is_normal_an_open_connection_is_life() -> None:
     assert link.state is LinkState.UP
 
 
+def test_connections_that_never_last_are_a_loss() -> None:
+    """A broker that accepts and hangs up, two hubs under one name: nothing is delivered, however often."""
+    link = watch(polls=False)
+    news = []
+    for second in range(0, 120, 15):
+        link.connected(START + second * S, True)
+        link.connected(START + (second + 5) * S, False)
+        news.append(link.check(START + (second + 5) * S))
+    assert [n.state for n in news if n] == [LinkState.DOWN]
+    link.connected(START + 120 * S, True)
+    assert link.check(START + 240 * S) == LinkChanged("plant", LinkState.UP, START + 240 * S, START + 120 * S)
+
+
+def test_a_call_over_a_short_connection_is_life() -> None:
+    """Whoever connects for each call has said something."""
+    link = watch(polls=False)
+    for second in range(0, 200, 20):
+        link.connected(START + second * S, True)
+        link.life(START + (second + 1) * S)
+        link.connected(START + (second + 2) * S, False)
+        assert link.check(START + (second + 19) * S) is None
+
+
+def test_seldom_words_over_an_open_connection_are_no_gaps() -> None:
+    """A sensor every minute: two minutes of an open connection are two minutes."""
+    link = watch(polls=False)
+    assert link.check(START + 30 * S) is not None
+    link.connected(START + 100 * S, True)
+    for second in (160, 219):
+        link.life(START + second * S)
+        assert link.check(START + second * S) is None
+    assert link.check(START + 220 * S) == LinkChanged("plant", LinkState.UP, START + 220 * S, START + 100 * S)
+
+
 def test_a_short_loss_is_no_news() -> None:
     """Twenty seconds off is not thirty."""
     link = watch(polls=False)
