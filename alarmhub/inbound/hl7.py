@@ -21,6 +21,7 @@ from alarmhub.core.events import Signal, SignalEvent
 from alarmhub.core.kinds import Kind
 from alarmhub.core.site import Site, SourceRules
 from alarmhub.inbound.feed import Feed, Stored
+from alarmhub.inbound.hl7_held import Held
 from alarmhub.inbound.hl7_session import Caller, Hl7Session, taken
 from alarmhub.inbound.hl7_settings import Hl7Link
 from alarmhub.inbound.hl7_status import Statuses
@@ -59,6 +60,7 @@ class Hl7Adapter:
         self._caller: Caller | None = None
         self._calling: asyncio.Task[None] | None = None
         self._statuses = Statuses(settings)
+        self._held = Held(feed, self._tell)
         self._watchdogs = Watchdogs()
         self._watching: asyncio.TimerHandle | None = None
         self._planned = False
@@ -96,6 +98,7 @@ class Hl7Adapter:
         if self._watching is not None:
             self._watching.cancel()
             self._watching = None
+        self._held.close()
         if self._caller is not None:
             self._caller.close()
         if self._calling is not None:
@@ -363,6 +366,23 @@ class Hl7Adapter:
         """Tell the reporter what became of an alert (`feed.Adapter`)."""
         if self._settings.status_back == "none":
             return
+        status = self._statuses.status(report, alarm, self._feed.now())
+        if status is None:
+            return
+        sender = status.sender
+        if self._held.has(sender) and self._held.keep(sender, report, alarm):
+            return
+        try:
+            await self._tell(report, alarm)
+        except DeliveryFailed:
+            if not self._others(sender) or not self._held.keep(sender, report, alarm):
+                raise
+
+    def _others(self, sender: str) -> bool:
+        """Whether other reporters of this line are there, who must not wait for this one."""
+        return self._caller is None and any(session.senders.keys() - {sender} for session in self._sessions)
+
+    async def _tell(self, report: Report, alarm: str) -> None:
         status = self._statuses.status(report, alarm, self._feed.now())
         if status is None:
             return
