@@ -307,7 +307,7 @@ class App:
             clock=self.clock, world=engine.world, fact=engine.fact, say=engine.say,
             opened=engine.state.by_key,
             lost=lambda source: engine.link(source, up=False), is_up=self.lines.is_up,
-            shown=self.gateway.banners_changed,
+            shown=self.gateway.banners_changed, forgotten=engine.forgotten,
         )  # fmt: skip
         self.trials.take(engine.facts)
         engine.admit, engine.announced = self.trials.admit, self.trials.announced

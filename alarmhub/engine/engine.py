@@ -247,18 +247,10 @@ class Engine:
         future: asyncio.Future[AnswerOutcome] = asyncio.get_running_loop().create_future()
         self._writer.put(
             AnswerItem(
-                now,
-                future,
-                staff=staff,
-                device=device,
-                req=req,
-                alarm=alarm,
-                answer=word,
-                rev=rev,
-                reason=reason,
-                via=via,
+                now, future, staff=staff, device=device, req=req, alarm=alarm, answer=word, rev=rev,
+                reason=reason, via=via,
             )
-        )
+        )  # fmt: skip
         return await self._or_ended(await future, alarm)
 
     async def _or_ended(self, outcome: AnswerOutcome, alarm: str) -> AnswerOutcome:
@@ -292,6 +284,14 @@ class Engine:
     def fact(self, scope: str, key: str, body: bytes | None) -> None:
         """Store a small fact with the next batch."""
         self._writer.put(FactItem(self._clock.now(), scope, key, body))
+
+    async def forgotten(self, scope: str, key: str) -> None:
+        """Forget a fact; returns after the commit. Raises NotStored; it is still forgotten when that can be
+        written."""
+        self.fact(scope, key, None)
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._writer.put(FactItem(self._clock.now(), scope, key, None, future))
+        await future
 
     async def link(self, source: str, *, up: bool) -> None:
         """A source's link went down or came back (already with hysteresis): the hub itself is the news.

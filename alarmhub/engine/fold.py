@@ -115,6 +115,7 @@ class Folder:
                 self._availability(folded, item)
             case FactItem():
                 folded.facts.append(FactRow(item.scope, item.key, item.at, item.body))
+                folded.replies.append((item, None))
             case _:
                 raise TypeError(f"unknown item {type(item).__name__}")
 

@@ -139,6 +139,13 @@ class FactItem(Item):
 
     __slots__ = ("body", "key", "scope")
 
-    def __init__(self, at: int, scope: str, key: str, body: bytes | None) -> None:
-        super().__init__(at, Rank.RECEIPT, f"fact:{scope}:{key}")
+    def __init__(
+        self,
+        at: int,
+        scope: str,
+        key: str,
+        body: bytes | None,
+        future: asyncio.Future[None] | None = None,
+    ) -> None:
+        super().__init__(at, Rank.RECEIPT, f"fact:{scope}:{key}", future)
         self.scope, self.key, self.body = scope, key, body

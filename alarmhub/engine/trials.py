@@ -50,7 +50,8 @@ class TrialRefused(ValueError):
 
 class Trials:
     """See the module. `fact` stores, `say` takes a signal of the hub's own, `opened` knows open alarms;
-    `lost` tells that a source is silent, `is_up` whether it is not, `shown` that banners have changed."""
+    `lost` tells that a source is silent, `is_up` whether it is not, `shown` that banners have changed,
+    `forgotten` waits until a fact is no more."""
 
     def __init__(
         self,
@@ -63,9 +64,12 @@ class Trials:
         lost: Callable[[str], Awaitable[None]],
         is_up: Callable[[str], bool],
         shown: Callable[[], None],
+        forgotten: Callable[[str, str], Awaitable[None]],
     ) -> None:
         self._clock, self._world, self._fact, self._say = clock, world, fact, say
         self._opened, self._lost, self._is_up, self._shown = opened, lost, is_up, shown
+        self._forgotten = forgotten
+        self._roster = ""
         self.tests: dict[str, Test] = {}
         self.maintenances: dict[str, Maintenance] = {}
         self.walks: dict[str, Walk] = {}
@@ -93,7 +97,8 @@ class Trials:
             return self._marked(signal, world)
         walk = self.walks.get(signal.source)
         if walk is not None and walk.from_at <= now < walk.until_at and signal.place in world.site.places:
-            self._press(walk, signal, world, now)
+            if opened is None or signal.place not in walk.pressed:
+                self._press(walk, signal, world, now)
             if trials.hears(walk.by, world):
                 return trials.as_drill(signal, heard=True, targets=(f"staff:{walk.by}",))
         test = trials.test_of(signal, self.tests.values(), world, now)
@@ -144,9 +149,11 @@ class Trials:
         )
         return self._keep("test", test.id, test)
 
-    def end_test(self, id: str) -> Test:
-        """Before its time. Raises TrialRefused."""
+    async def end_test(self, id: str) -> Test:
+        """Before its time; once it returns, no restart takes it up again. Raises TrialRefused, NotStored (it
+        has ended all the same)."""
         test: Test = self._drop("test", id, "id", "a test that is under way")
+        await self._forgotten("test", id)
         return test
 
     def begin_maintenance(
@@ -197,9 +204,10 @@ class Trials:
         points = {**known.points, place: self._clock.now()}
         return self._keep("verified", source, replace(known, points=points))
 
-    def end_walk(self, source: str) -> Walk:
-        """The walk is over; what was ticked stays. Raises TrialRefused."""
+    async def end_walk(self, source: str) -> Walk:
+        """The walk is over; what was ticked stays. Raises as `end_test`."""
         walk: Walk = self._drop("walk", source, "source", "one with a walk test under way")
+        await self._forgotten("walk", source)
         return walk
 
     def unticked(self, source: str) -> tuple[str, ...]:
@@ -217,8 +225,11 @@ class Trials:
             await self.look()
 
     async def look(self) -> None:
-        """End what is over now."""
-        now = self._clock.now()
+        """End what is over now; who came on duty in a unit of a source under maintenance sees its banner."""
+        now, roster = self._clock.now(), self._world().roster.hash
+        if self.maintenances and roster != self._roster:
+            self._shown()
+        self._roster = roster
         for scope in ("test", "walk"):
             for key in [key for key, one in self._tables[scope].items() if now >= one.until_at]:
                 self._drop(scope, key, "", "")

@@ -128,6 +128,7 @@ class Gateway:
         self._seen: dict[DeviceKey, int] = {}
         self._all_seen_at = monotonic_ms()
         self._telling = False
+        self._banners = 0  # how often they changed
         self._server: asyncio.Server | None = None
         self._stopping = False
         self._empty: asyncio.Future[None] | None = None
@@ -184,11 +185,13 @@ class Gateway:
 
     def banners_changed(self) -> None:
         """What `banners_of` says of some people is another than before."""
+        self._banners += 1
         self.storing(self._desk.storing)
 
     async def _tell_storing(self, storing: bool) -> None:
         while True:
             frames: dict[tuple[str, ...], bytes] = {}
+            changed = self._banners
             for number, connection in enumerate(self._seats.connections()):
                 seat = connection.seat
                 banners = () if seat is None else self._sessions.banners_of(seat.key.staff)
@@ -198,7 +201,7 @@ class Gateway:
                 connection.send_frames(frames[banners])
                 if number % AT_ONCE == AT_ONCE - 1:
                     await asyncio.sleep(0)
-            if self._desk.storing == storing:
+            if self._desk.storing == storing and self._banners == changed:
                 break
             storing = self._desk.storing
         self._telling = False

@@ -204,7 +204,7 @@ class TrialDoor:
         )  # fmt: skip
 
     async def _end_test(self, taken: TestEnd) -> TestOut:
-        return _test(self._trials.end_test(taken.id))
+        return _test(await self._trials.end_test(taken.id))
 
     async def _begin_maintenance(self, taken: MaintenanceIn) -> MaintenanceOut:
         return _maintenance(
@@ -228,7 +228,7 @@ class TrialDoor:
         return self._walk(self._trials.walks[taken.source])
 
     async def _end_walk(self, taken: SourceNamed) -> WalkOut:
-        return self._walk(self._trials.end_walk(taken.source))
+        return self._walk(await self._trials.end_walk(taken.source))
 
     def _walk(self, walk: Walk) -> WalkOut:
         unticked = self._trials.unticked(walk.source)

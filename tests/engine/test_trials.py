@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from alarmhub.core.alarm import Flag
+from alarmhub.core.answers import rings
 from alarmhub.core.reach import Reach
 from alarmhub.core.trials import LONGEST_S
 from alarmhub.engine.trials import TrialRefused, Trials
@@ -30,6 +31,7 @@ class Desk:
             lost=lambda source: engine.link(source, up=False),
             is_up=lambda source: self.up,
             shown=self._show,
+            forgotten=engine.forgotten,
         )
         engine.admit, engine.announced = self.trials.admit, self.trials.announced
 
@@ -185,7 +187,7 @@ async def test_a_walk_rings_only_who_walks_and_unticked_points_say_so_afterwards
         trials.tick(source="plant", place=path("12/1"))
         assert path("12/1") not in trials.unticked("plant")
         assert path("13/1") in trials.unticked("plant")
-        trials.end_walk("plant")
+        await trials.end_walk("plant")
         ticked = await shift.press("12/1", key="c")
         unticked = await shift.press("13/1", key="d")
         assert (ticked.kind, unticked.kind) == ("patient_call", "patient_call")
@@ -311,3 +313,58 @@ async def test_a_walk_of_somebody_who_cannot_hear_it_rings_the_ward() -> None:
         assert (await shift.press("13/1", key="b")).kind == "drill"
         await shift.engine.availability(staff="anna", device="anna-phone", req="r", state="break")
         assert (await shift.press("14/1", key="c")).kind == "patient_call"
+
+
+@in_virtual_time
+async def test_a_test_that_was_ended_is_taken_up_by_no_restart() -> None:
+    """Once its end is answered the database knows; without it, it has ended all the same."""
+    async with Shift() as shift:
+        trials = Desk(shift).trials
+        test = trials.begin_test(by="anna", minutes=120, heard=False, source="plant")
+        await shift.settled()
+        assert [fact.key for fact in shift.tables.facts.values() if fact.scope == "test"] == [test.id]
+        await trials.end_test(test.id)
+        await shift.crash()
+        assert [fact for fact in shift.tables.facts.values() if fact.scope == "test"] == []
+
+
+@in_virtual_time
+async def test_who_comes_on_duty_is_shown_the_banner() -> None:
+    """A standing banner for the units, whoever works there by then."""
+    async with Shift() as shift:
+        desk = Desk(shift)
+        desk.trials.begin_maintenance(source="plant", by="anna", minutes=60)
+        await desk.trials.look()
+        shown = desk.shown
+        await desk.trials.look()
+        assert desk.shown == shown
+        await shift.engine.availability(staff="anna", device="anna-phone", req="r", state="break")
+        await desk.trials.look()
+        assert desk.shown == shown + 1
+
+
+@in_virtual_time
+async def test_a_button_that_is_stuck_in_a_walk_is_written_once() -> None:
+    """Not with each of its repeats, for two hours."""
+    async with Shift() as shift:
+        trials = Desk(shift).trials
+        trials.begin_walk(source="plant", by="anna", minutes=30)
+        await shift.press("12/1", key="a")
+        first = trials.walks["plant"]
+        await passes(1.0)
+        await shift.press("12/1", key="a")
+        assert trials.walks["plant"] is first
+        await shift.press("13/1", key="b")
+        assert set(trials.walks["plant"].pressed) == {path("12/1"), path("13/1")}
+
+
+@in_virtual_time
+async def test_a_silent_drill_that_became_worse_rings() -> None:
+    """Nothing of the silence is left."""
+    async with Shift() as shift:
+        Desk(shift).trials.begin_test(by="anna", minutes=60, heard=False, source="plant")
+        drill = await shift.press("12/1", key="a")
+        assert not any(rings(drill, staff) for staff in shift.told(drill))
+        worse = await shift.signal("12/1", "emergency", key="a", event="update")
+        alarm = shift.alarm(worse.alarm or "")
+        assert shift.told(alarm) and all(rings(alarm, staff) for staff in shift.told(alarm))

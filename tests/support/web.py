@@ -28,6 +28,9 @@ def trials_of(intake: Intake) -> Trials:
     async def lost(source: str) -> None:
         await intake.link(source, up=False)
 
+    async def forgotten(scope: str, key: str) -> None:
+        """At once."""
+
     return Trials(
         clock=MonotonicClock(),
         world=intake.world,
@@ -37,6 +40,7 @@ def trials_of(intake: Intake) -> Trials:
         lost=lost,
         is_up=lambda source: True,
         shown=lambda: None,
+        forgotten=forgotten,
     )
 
 
