@@ -28,6 +28,9 @@ from alarmhub.ports import Desk, Intake, NotStored, Refused, SignalOutcome, Sour
 from alarmhub.tasks import Crew, spawn
 
 LONGEST_CAUSE_CHARS: Final = 200
+UNTOLD: Final = "reports"
+UNTOLD_FOR_S: Final = 30.0
+"""A source that takes no status for so long, though its link is up, is a trouble by the name of `UNTOLD`."""
 
 _log = logs.get("inbound")
 
@@ -112,6 +115,9 @@ class Feed:
         self._watch: LinkWatch | None = None
         self._checking: asyncio.TimerHandle | None = None
         self._tell: Callable[[bool], None] | None = None
+        self._untold_since: int | None = None
+        self._untold_is_news: bool | None = None
+        """None: a hub before this one may have told."""
 
     def now(self) -> int:
         """The clock of lines, epoch ms."""
@@ -206,6 +212,32 @@ class Feed:
     def in_trouble(self, what: str) -> bool:
         """Whether that trouble is still open, perhaps since before a restart."""
         return self._is_told(notices.trouble_over(self.site(), self.source, what))
+
+    def told(self) -> None:
+        """The source has taken a status."""
+        self._untold_since = None
+        if self._untold_is_news is None:
+            self._untold_is_news = self.in_trouble(UNTOLD)
+        if self._untold_is_news:
+            self.well(UNTOLD)
+        self._untold_is_news = False
+
+    def not_told(self, cause: str) -> None:
+        """The source has not taken a status, and why. Where that lasts though its link is up, responsibility
+        cannot be returned to it: an engineer must know."""
+        now = self.now()
+        if not self.up:
+            self._untold_since = None  # that its link is down has been told
+        elif self._untold_since is None:
+            self._untold_since = now
+        elif now - self._untold_since >= UNTOLD_FOR_S * 1000 and not self._untold_is_news:
+            self._untold_is_news = True
+            name, why = self.rules().name, cause[:LONGEST_CAUSE_CHARS]
+            self.trouble(
+                UNTOLD,
+                f"{name} kan inte få besked om sina larm: {why}",
+                f"{name} cannot be told what becomes of its alarms: {why}",
+            )
 
     def _is_told(self, *over: Signal) -> bool:
         """Whether any of the news that these would end is open."""

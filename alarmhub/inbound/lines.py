@@ -92,10 +92,19 @@ class Lines:
             report = _report.decode(row.body)
         except msgspec.MsgspecError as error:
             raise DeliveryFailed(f"unreadable report: {error}") from error
-        await found[0].report(report, row.alarm)
+        adapter, feed = found
+        try:
+            await adapter.report(report, row.alarm)
+        except DeliveryFailed as error:
+            feed.not_told(str(error))
+            raise
+        except asyncio.CancelledError:
+            feed.not_told("not taken in time")
+            raise
+        feed.told()
 
     async def page(self, row: OutboxRow) -> None:
-        """Send to a pager, over the first line that reaches it. Raises DeliveryFailed when it was not taken."""
+        """Send to a pager, over the first line that reaches it. Raises DeliveryFailed when it is not taken."""
         try:
             page = _page.decode(row.body)
         except msgspec.MsgspecError as error:

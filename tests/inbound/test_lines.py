@@ -12,7 +12,10 @@ import pytest
 
 from alarmhub.clock import MonotonicClock
 from alarmhub.core.effects import Page, Report, ReportStatus
+from alarmhub.core.events import SignalEvent
+from alarmhub.inbound.callback import CallbackLink
 from alarmhub.inbound.espa_settings import EspaLink, EspaSender
+from alarmhub.inbound.feed import Feed
 from alarmhub.inbound.lines import Lines
 from alarmhub.ports import DeliveryFailed, OutboxRow
 from alarmhub.tasks import Crew
@@ -88,6 +91,48 @@ async def test_reports_that_cannot_be_told() -> None:
             await them.report(row("http-plant"))
         with pytest.raises(DeliveryFailed, match="unreadable"):
             await them.report(row("plant", b"{}"))
+
+
+async def test_a_source_that_takes_no_status_is_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its link is up and its calls come, so nothing else shows that responsibility cannot be returned."""
+    monkeypatch.setattr("alarmhub.inbound.feed.UNTOLD_FOR_S", 0.05)
+    crew, hub = Crew("test"), Intake()
+    back = CallbackLink("plant", "http://127.0.0.1:1/told")
+    them = Lines({"callback": [back]}, clock=MonotonicClock(), crew=crew)
+    await them.start(hub)
+
+    async def failed() -> bool:
+        with pytest.raises(DeliveryFailed):
+            await them.report(row("plant"))
+        return bool(hub.said)
+
+    async with asyncio.timeout(5):
+        while not await failed():
+            assert not hub.said
+    await failed()
+    (said,) = hub.said
+    assert said.key == "trouble:plant:reports"
+    assert said.text.startswith("plant kan inte få besked om sina larm: callback: Client")
+    await them.stop()
+    assert await crew.close()
+
+
+async def test_a_source_that_takes_a_status_again_is_well() -> None:
+    """Also when a hub before this one told; and a lost link is news enough."""
+    crew, hub = Crew("test"), Intake()
+    feed = Feed("plant", "callback", hub=hub, clock=MonotonicClock(), crew=crew)
+    feed.told()
+    assert hub.said == []
+    feed.trouble("reports", "x", "x")
+    await hub.signal(hub.said.pop())
+    after = Feed("plant", "callback", hub=hub, clock=MonotonicClock(), crew=crew)
+    after.told()
+    after.told()
+    assert [(said.key, said.event) for said in hub.said] == [("trouble:plant:reports", SignalEvent.END)]
+    after.status.up = False
+    after.not_told("no connection")
+    assert after._untold_since is None
+    assert await crew.close()
 
 
 async def test_a_lost_link_is_told_to_the_hub() -> None:
