@@ -197,7 +197,7 @@ class ScaipAdapter:
             if call is not None and not isinstance(said, Fault):
                 call.told = Snu(reply.snu)
             return self._reply(request, path, 200, (("content-type", form),), write_mrs(reply))
-        self._feed.later(self._deliver(reply, way, call), "scaip reply")
+        self._send(reply, way, call)
         return self._reply(request, path, 200)
 
     # What became of an alarm
@@ -210,12 +210,24 @@ class ScaipAdapter:
             return
         reply = self._sessions.standing(call, call.known, call.way)
         self._feed.answered(f"snu {reply.snu}")
-        sent = spawn(self._deliver(reply, call.way, call), "scaip report", self._feed.crew, ends=True)
+        sent = self._send(reply, call.way, call)
         waits = not self._telling
         self._telling.add(sent)
         sent.add_done_callback(self._telling.discard)
         if waits:
             await asyncio.wait([sent], timeout=REPORT_WITHIN_S)
+
+    def _send(self, reply: Mrs, way: Way, call: Call | None) -> asyncio.Task[None]:
+        """Send an answer. One that says otherwise and is still being repeated to the unit is given up: it
+        must not arrive after this one."""
+        sent = spawn(self._deliver(reply, way, call), "scaip reply", self._feed.crew, ends=True)
+        if call is not None:
+            for other, snu in call.sending.items():
+                if snu != reply.snu:
+                    other.cancel()
+            call.sending[sent] = reply.snu
+            sent.add_done_callback(lambda done: call.sending.pop(done, None))
+        return sent
 
     async def _deliver(self, reply: Mrs, way: Way, call: Call | None) -> None:
         if await self._replies.send(reply, way) and call is not None:

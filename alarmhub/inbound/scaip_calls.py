@@ -69,6 +69,7 @@ class Call:
         self.way = way
         self.state = State.HELD
         self.told: Snu | None = None  # the last that has reached the unit for certain
+        self.sending: dict[asyncio.Task[None], int] = {}  # answers on their way, and what they say
         self.heard_at = now
         self.ended = False
         self.stored = False

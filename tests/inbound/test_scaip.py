@@ -80,6 +80,23 @@ async def test_the_news_goes_out_unasked() -> None:
         await until(lambda: [said.snu for said in unit.replies] == [HELD, NOT_TREATED, DONE], "the news")
 
 
+async def test_an_answer_that_is_overtaken_is_not_repeated() -> None:
+    """ "Accepted", not taken by the unit, must not arrive after "returned"."""
+    async with scaip_line() as line, line.unit() as unit:
+        await unit.send(PENDANT)
+        unit.mute = True
+        await asyncio.gather(line.report(ACCEPTED), line.report(UNANSWERED))
+        (call,) = [line.adapter._sessions.call_of(PENDANT)]
+        assert call is not None
+        await until(lambda: list(call.sending.values()) == [NOT_TREATED], "one answer on its way")
+        unit.mute = False
+        await until(lambda: call.told == NOT_TREATED, "the unit to take it")
+        before = len(unit.replies)
+        assert unit.replies[-1].snu == NOT_TREATED
+        await until(lambda: not len(line.adapter._ends._asked), "nothing to repeat")
+        assert len(unit.replies) == before
+
+
 @pytest.mark.parametrize(("reply", "unasked"), [("message", False), ("response", True)])
 async def test_units_that_must_not_be_told_ask(reply: str, unasked: bool) -> None:
     """5 when nobody accepts or can, and 0 again when somebody does later."""
