@@ -295,13 +295,13 @@ class Engine:
 
     async def link(self, source: str, *, up: bool) -> None:
         """A source's link went down or came back (already with hysteresis): the hub itself is the news.
-        Nothing is said while its silence is announced."""
-        if not up and self.announced(source):
-            return
+        Nobody is told while its silence is announced."""
         _log.warning(Line.SOURCE_UP if up else Line.SOURCE_DOWN, source=source)
         event = WorldChanged("link_back" if up else "link_lost")
         for alarm in self.state.of_source(source):
             self._writer.put(WorldItem(self._clock.now(), Rank.MEDIUM, alarm.id, event))
+        if not up and self.announced(source):
+            return
         for signal in notices.link(self.world().site, source, up=up):
             self.say(signal)
 

@@ -12,7 +12,7 @@ from alarmhub.core.trials import LONGEST_S
 from alarmhub.engine.trials import TrialRefused, Trials
 from tests.support.shift import Shift
 from tests.support.virtual import in_virtual_time, passes
-from tests.support.ward import path
+from tests.support.ward import Ward, path
 
 
 class Desk:
@@ -368,3 +368,50 @@ async def test_a_silent_drill_that_became_worse_rings() -> None:
         worse = await shift.signal("12/1", "emergency", key="a", event="update")
         alarm = shift.alarm(worse.alarm or "")
         assert shift.told(alarm) and all(rings(alarm, staff) for staff in shift.told(alarm))
+
+
+@in_virtual_time
+async def test_calls_that_are_open_when_an_announced_silence_begins_are_marked() -> None:
+    """Their resets cannot be heard of now, whoever knows why; they ring on."""
+    async with Shift() as shift:
+        desk = Desk(shift)
+        call = await shift.press("12/1", key="a")
+        desk.trials.begin_maintenance(source="plant", by="anna", minutes=60)
+        await shift.engine.link("plant", up=False)
+        await shift.settled()
+        assert Flag.UNCONFIRMED in shift.alarm(call).flags
+        assert shift.open_of("technical") == []
+
+
+@in_virtual_time
+async def test_the_silence_of_another_source_is_an_alarm_as_ever() -> None:
+    """A window is of one source."""
+    ward = Ward()
+    plant = ward.site.sources["plant"]
+    ward.change_site(sources={"plant": plant, "espa": replace(plant, id="espa")})
+    async with Shift(ward.site) as shift:
+        desk = Desk(shift)
+        desk.trials.begin_maintenance(source="plant", by="anna", minutes=60)
+        await shift.engine.link("espa", up=False)
+        await shift.settled()
+        assert any(alarm.key.startswith("link:espa") for alarm in shift.open_of("technical"))
+
+
+@in_virtual_time
+async def test_a_window_that_ended_while_the_hub_was_down_ends_with_its_drill_and_alarm() -> None:
+    """The next hub finds it over."""
+    async with Shift() as shift:
+        desk = Desk(shift)
+        desk.trials.begin_maintenance(source="plant", by="anna", minutes=1)
+        await shift.settled()
+        await shift.crash()
+        await passes(120.0)
+        await shift.begin()
+        again = Desk(shift)
+        again.up = False
+        again.trials.take(shift.tables.facts.values())
+        await again.trials.look()
+        await shift.settled()
+        assert shift.open_of("drill")
+        assert any(alarm.key.startswith("link:plant") for alarm in shift.open_of("technical"))
+        assert [fact for fact in shift.tables.facts.values() if fact.scope == "maintenance"] == []
