@@ -28,6 +28,7 @@ from alarmhub.inbound.hl7_status import Statuses
 from alarmhub.inbound.hl7_watchdog import MISSED, Watchdogs
 from alarmhub.inbound.hl7_words import key_of, party_of, text_of, words_of
 from alarmhub.inbound.mapping import Words, effective, map_words
+from alarmhub.inbound.peers import Peers
 from alarmhub.inbound.presses import Answer
 from alarmhub.inbound.stream import Connection, Limits, StreamServer
 from alarmhub.inbound.tls import client_context, server_context
@@ -54,8 +55,14 @@ class Hl7Adapter:
         limits = Limits(connections=settings.connections, events_waiting=EVENTS_WAITING)
         self._limits = limits
         self._server: StreamServer[MllpEvent] = StreamServer(
-            self._open, crew=feed.crew, clock=feed.clock, limits=limits, name=f"hl7 {self.source}"
+            self._open,
+            crew=feed.crew,
+            clock=feed.clock,
+            limits=limits,
+            name=f"hl7 {self.source}",
+            admits=self._admits,
         )
+        self._peers = Peers(settings.allow)
         self._sessions: list[Hl7Session] = []
         self._caller: Caller | None = None
         self._calling: asyncio.Task[None] | None = None
@@ -107,6 +114,12 @@ class Hl7Adapter:
         await self._server.close()
 
     # Connections
+
+    def _admits(self, host: str) -> bool:
+        if self._peers.allows(host):
+            return True
+        self._feed.refused("not_allowed", "address is not allowed", peer=host, fault=False)
+        return False
 
     def _open(self, connection: Connection[MllpEvent]) -> Hl7Session:
         session = self._session(connection)

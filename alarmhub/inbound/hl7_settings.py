@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
+from alarmhub.inbound.peers import not_networks
 from alarmhub.inbound.settings import Name, Seconds, host_port, not_an_address
 
 CONNECT: Final = "connect "
@@ -28,6 +29,7 @@ class Hl7Link(Struct, frozen=True):
     tls_cert_file: FileName | None = None
     tls_key_file: FileName | None = None
     tls_client_ca_file: FileName | None = None
+    allow: tuple[str, ...] = ()  # networks that may connect, none: any
     connections: Annotated[int, Meta(ge=1, le=256)] = 16
     message_limit: Annotated[int, Meta(ge=4096, le=1_048_576)] = 65_536  # bytes
     patient: Literal["none", "id", "name"] = "none"
@@ -49,7 +51,7 @@ class Hl7Link(Struct, frozen=True):
 
     def faults(self) -> list[str]:
         """See `settings.Link`."""
-        faults = not_an_address("listen", self.listen)
+        faults = not_an_address("listen", self.listen) + not_networks("allow", self.allow)
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             faults.append("tls_cert_file: goes with tls_key_file")
         if self.tls_client_ca_file is not None and self.tls_cert_file is None:

@@ -553,6 +553,16 @@ class TestManyPeers:
             await until(lambda: sum(one.lost for one in idle) == 3, "the oldest idle ones to go")
             assert (await monitor.report(Alert("8"))).code == "CA"
 
+    async def test_only_addresses_that_are_allowed_come_in(self) -> None:
+        """MLLP has no login."""
+        async with hl7_rig(replace(LINE, allow=("192.0.2.0/24",))) as it:
+            stranger = await it.monitor()
+            await until(lambda: stranger.lost, "the door to close")
+            assert it.feed.status.last_refusal == "address is not allowed"
+            assert it.feed.status.connected == 0
+        async with hl7_rig(replace(LINE, allow=("127.0.0.0/8",))) as it:
+            assert (await (await it.monitor()).report(Alert("7"))).code == "CA"
+
     async def test_many_messages_at_once_are_all_answered_in_order(self) -> None:
         """A reporter that does not wait for its answers is slowed, not dropped."""
         async with hl7_rig() as it:

@@ -22,6 +22,7 @@ def test_the_smallest_line_has_no_fault_and_says_nothing_back() -> None:
     ("changes", "fault"),
     [
         ({"listen": "6661"}, "listen"),
+        ({"allow": ("gateway.example",)}, "allow[0]"),
         ({"tls_cert_file": "c.pem"}, "tls_cert_file"),
         ({"tls_key_file": "c.key"}, "tls_cert_file"),
         ({"tls_client_ca_file": "ca.pem"}, "tls_client_ca_file"),
