@@ -256,7 +256,8 @@ class TestExampleFile:
         for name, link_type in LINKS.items():
             (link,) = tables[name]
             for field in msgspec.structs.fields(link_type):
-                another_way = field.name in ("connect", "serial") and "listen" in link
+                serial = ("serial", "expected_every_s") if name == "espa" else ("serial",)
+                another_way = field.name in ("connect", *serial) and "listen" in link
                 if field.name.endswith("_file") or another_way:
                     link.pop(field.name)
                 elif not field.required and field.default is not None:

@@ -81,6 +81,7 @@ class EspaAdapter:
         self._sessions: list[EspaSession] = []
         self._polled: EspaSession | None = None
         self._polling_seen = False
+        self._polls_always = False
         self._memory = StatusMemory()
         self._presses = Presses(round(settings.repeat_window_s * 1000))
         self._habit = PollHabit(round(settings.link_down_s * 1000))
@@ -94,10 +95,13 @@ class EspaAdapter:
         await self._door.start()
         # As a hub before this one has told.
         self._lost_stations = {s for s in self._settings.stations if self._feed.in_trouble(_station(s))}
+        settings = self._settings
+        polls = self._link is None or self._link.mode is LinkMode.POLLED
+        expected_s = None if polls else settings.expected_every_s
         self._feed.supervise(
-            down_s=self._settings.link_down_s,
-            up_s=self._settings.link_up_s,
-            polls=self._link is None or self._link.mode is LinkMode.POLLED,
+            down_s=expected_s or settings.link_down_s,
+            up_s=settings.link_up_s,
+            polls=polls or expected_s is not None,
         )
 
     @property
@@ -259,8 +263,17 @@ class EspaAdapter:
         if event.mine:
             self._polled = session
         if self._settings.mode == "auto" and self._habit.poll(self._feed.now()):
-            self._feed.speaks_all_the_time()
+            self._on_habit()
         self._life()
+
+    def _on_habit(self) -> None:
+        settings = self._settings
+        if settings.expected_every_s is None:
+            self._feed.speaks_all_the_time()
+        elif not self._polls_always:
+            # Now its silence is known much sooner.
+            self._feed.supervise(down_s=settings.link_down_s, up_s=settings.link_up_s, polls=True)
+        self._polls_always = True
 
     def _on_station(self, station: str, *, heard: bool) -> None:
         what = _station(station)

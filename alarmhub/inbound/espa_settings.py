@@ -70,6 +70,7 @@ class EspaLink(EspaWay, frozen=True, kw_only=True):
     repeat_window_s: Annotated[float, Meta(ge=0, le=60)] = 5.0
     link_down_s: Seconds = 30.0
     link_up_s: Seconds = 120.0
+    expected_every_s: Seconds | None = None
 
     @property
     def controls(self) -> bool:
@@ -84,6 +85,8 @@ class EspaLink(EspaWay, frozen=True, kw_only=True):
     def faults(self) -> list[str]:
         """See `settings.Link`."""
         faults = self.way_faults()
+        if self.expected_every_s is not None and (self.serial is None or self.controls):
+            faults.append("expected_every_s: only as pager system on a serial line")
         if self.controls:
             if not self.stations:
                 faults.append("stations: expected at least one for a control station")

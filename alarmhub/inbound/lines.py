@@ -104,7 +104,7 @@ class Lines:
         feed.told()
 
     async def page(self, row: OutboxRow) -> None:
-        """Send to a pager, over the first line that reaches it. Raises DeliveryFailed when it is not taken."""
+        """Send to a pager, over the first line that reaches it. Raises DeliveryFailed when not taken."""
         try:
             page = _page.decode(row.body)
         except msgspec.MsgspecError as error:

@@ -162,6 +162,26 @@ async def test_only_listed_addresses_may_call(allow: tuple[str, ...], may: bool)
         assert it.feed.status.connected == 0
 
 
+async def test_a_serial_line_without_polls_is_missed_when_it_should_have_spoken() -> None:
+    """An open device says nothing about its cable."""
+    async with Wire() as wire, rig(serial=wire.device, expected_every_s=0.3, link_up_s=0.1) as it:
+        await until(lambda: it.feed.status.connected, "the line")
+        await until(lambda: it.hub.links, "the news")
+        assert it.hub.links == [("plant", False)]
+        await wire.say(SELECT)
+        await until(lambda: len(it.hub.links) == 2, "its return")
+
+
+async def test_one_that_turns_out_to_poll_is_missed_as_soon_as_any() -> None:
+    """However seldom it was expected to speak."""
+    async with Wire() as wire, rig(serial=wire.device, expected_every_s=3600.0, link_down_s=0.3) as it:
+        await until(lambda: it.feed.status.connected, "the line")
+        for _ in range(7):
+            await wire.say(POLL)
+            await wire.hear(EOT)
+        await until(lambda: it.hub.links, "the news")
+
+
 # As control station.
 
 FAST: dict[str, Any] = {"role": "control-station", "poll_every_s": 0.05}

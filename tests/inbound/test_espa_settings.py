@@ -42,6 +42,10 @@ def test_a_line_is_had_in_one_of_three_ways(way: dict[str, Any]) -> None:
         ({"serial": "/dev/ttyS0", "allow": ("10.1.2.3",)}, "allow: only with listen"),
         ({**LISTEN, "own_address": "1"}, "own_address: the same as control_address"),
         ({**LISTEN, "stations": ("3",)}, "stations: only a control station polls"),
+        (
+            {**LISTEN, "expected_every_s": 60.0},
+            "expected_every_s: only as pager system on a serial line",
+        ),
     ],
 )
 def test_a_line_that_cannot_be(more: dict[str, Any], fault: str) -> None:
