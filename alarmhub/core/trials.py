@@ -22,6 +22,8 @@ from alarmhub.core.world import World
 
 LONGEST_S: Final = 2 * 3600
 NEVER: Final = frozenset({Kind.EMERGENCY, Kind.TEAM, Kind.ASSAULT})
+_FLOORS: Final = ("floor_word:", "espa_priority:1", "espax:emergency")
+"""Reasons of a mapping that say it is never below high, whatever kind it was mapped to."""
 BEGINS: Final = frozenset({SignalEvent.START, SignalEvent.ONCE, SignalEvent.UPDATE})
 
 
@@ -88,9 +90,9 @@ def _covers(test: Test, signal: Signal, world: World) -> bool:
 
 
 def may_be_trial(signal: Signal, world: World) -> bool:
-    """Whether it begins something that a trial may concern at all: no kind that never is one, and no words
-    that say so whatever it was mapped to."""
-    said = any(reason.startswith("floor_word:") for reason in signal.mapped_by)
+    """Whether it begins something that a trial may concern at all: no kind that never is one, and no words or
+    priority of the plant that say so whatever it was mapped to."""
+    said = any(reason.startswith(_FLOORS) for reason in signal.mapped_by)
     return signal.event in BEGINS and not said and kind_of(signal, world)[0] not in NEVER
 
 

@@ -114,8 +114,9 @@ def test_a_banner_stands_from_its_announcement_to_the_end(at: int, count: int) -
     assert "listen in the corridor. ny nätdel" in english[0]
 
 
-def test_words_that_are_never_below_high_are_never_a_trial() -> None:
-    """Whatever kind they were mapped to (ward.md, floor words)."""
-    signal = replace(call(), priority=Priority.HIGH, mapped_by=("rule:1", "floor_word:AKUT"))
+@pytest.mark.parametrize("because", ["floor_word:AKUT", "espa_priority:1", "espax:emergency"])
+def test_what_is_never_below_high_is_never_a_trial(because: str) -> None:
+    """Whatever kind it was mapped to (ward.md, floor words and ESPA priority 1)."""
+    signal = replace(call(), priority=Priority.HIGH, mapped_by=("rule:1", because))
     assert not trials.may_be_trial(signal, WORLD)
     assert trials.may_be_trial(replace(signal, mapped_by=("rule:1",)), WORLD)

@@ -9,7 +9,10 @@ from msgspec.structs import replace
 
 from alarmhub.core.events import Signal, SignalEvent
 from alarmhub.core.kinds import Kind, Priority
+from alarmhub.core.roster import roster_at
 from alarmhub.core.site import AlarmType, MappingRule, Place, Sample, Site, SourceRules
+from alarmhub.core.trials import may_be_trial
+from alarmhub.core.world import World
 from alarmhub.inbound.mapping import (
     MAX_TEXT_CHARS,
     Telegram,
@@ -265,3 +268,12 @@ def test_no_words_make_the_mapping_fail(address: str, text: str, priority: str, 
 def test_clean_text_has_no_traps() -> None:
     """NUL, escapes, bidi marks and surrogates never reach a phone or the database."""
     assert clean("a\x00b\x1b[31m\u202ec\ud800d\n") == "a b [31m c\ufffdd "
+
+
+@pytest.mark.parametrize(
+    ("text", "espa", "may"), [("Larm kyl", "1", False), ("akutlarm", "3", False), ("Larm kyl", "2", True)]
+)
+def test_what_has_a_floor_is_never_a_trial(text: str, espa: str, may: bool) -> None:
+    """Its reasons are what `core.trials` goes by."""
+    signal = mapped(address="7001", text=text, priority=espa)
+    assert may_be_trial(signal, World(SITE, roster_at(SITE, 0, {}), {})) is may
