@@ -176,7 +176,12 @@ class Trials:
 
     async def end_maintenance(self, source: str) -> Maintenance:
         """The work is done: a drill to every phone of its units, and an alarm if the source is not back.
-        Raises TrialRefused."""
+        Raises as `end_test`."""
+        window = await self._over(source)
+        await self._forgotten("maintenance", source)
+        return window
+
+    async def _over(self, source: str) -> Maintenance:
         window: Maintenance = self._drop("maintenance", source, "source", "one under maintenance")
         await self._after(window)
         return window
@@ -234,7 +239,7 @@ class Trials:
             for key in [key for key, one in self._tables[scope].items() if now >= one.until_at]:
                 self._drop(scope, key, "", "")
         for source in [s for s, window in self.maintenances.items() if now >= window.until_at]:
-            await self.end_maintenance(source)
+            await self._over(source)
 
     async def _after(self, window: Maintenance) -> None:
         site = self._world().site

@@ -10,6 +10,7 @@ from alarmhub.core.answers import rings
 from alarmhub.core.reach import Reach
 from alarmhub.core.trials import LONGEST_S
 from alarmhub.engine.trials import TrialRefused, Trials
+from alarmhub.ports import NotStored
 from tests.support.shift import Shift
 from tests.support.virtual import in_virtual_time, passes
 from tests.support.ward import Ward, path
@@ -325,6 +326,34 @@ async def test_a_test_that_was_ended_is_taken_up_by_no_restart() -> None:
         assert [fact.key for fact in shift.tables.facts.values() if fact.scope == "test"] == [test.id]
         await trials.end_test(test.id)
         await shift.crash()
+        assert [fact for fact in shift.tables.facts.values() if fact.scope == "test"] == []
+
+
+@in_virtual_time
+async def test_neither_is_a_window_that_was_ended() -> None:
+    """Else the next silence of the source would be announced for as long as it was to last."""
+    async with Shift() as shift:
+        trials = Desk(shift).trials
+        trials.begin_maintenance(source="plant", by="anna", minutes=120)
+        await shift.settled()
+        await trials.end_maintenance("plant")
+        await shift.crash()
+        assert [fact for fact in shift.tables.facts.values() if fact.scope == "maintenance"] == []
+
+
+@in_virtual_time
+async def test_a_test_ended_while_the_database_is_away_has_ended_all_the_same() -> None:
+    """Who ended it hears that it is not stored yet; it is, as soon as it can be."""
+    async with Shift() as shift:
+        trials = Desk(shift).trials
+        test = trials.begin_test(by="anna", minutes=120, heard=False, source="plant")
+        await shift.settled()
+        shift.store.away = True
+        with pytest.raises(NotStored):
+            await trials.end_test(test.id)
+        assert trials.tests == {}
+        shift.store.away = False
+        await shift.settled()
         assert [fact for fact in shift.tables.facts.values() if fact.scope == "test"] == []
 
 
