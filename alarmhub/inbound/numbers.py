@@ -1,8 +1,8 @@
 """A pager number as a target: what the site says of it, where the source's own rules have found no place.
 
 So a switchboard, a laboratory or a plant goes on dialling what it always dialled. A rule's kind, type and
-priority win over the number's, but never lower it. It refuses to speak a protocol, and to turn anything away:
-an address that is no known number stays as it was.
+priority win over the number's, but never make it less urgent. It refuses to speak a protocol, and to turn
+anything away: an address that is no known number stays as it was.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from alarmhub.core.events import Signal, SignalEvent
-from alarmhub.core.kinds import PRIORITY_RANK, Priority
-from alarmhub.core.site import Site, number_of
+from alarmhub.core.kinds import KIND_URGENCY, PRIORITY_RANK, Kind, Priority
+from alarmhub.core.site import Number, Site, number_of
 
 MAX_CALLBACK_CHARS: Final = 32
 _CALLBACK = re.compile(r"\+?[0-9*#][0-9*# -]{1,30}")
@@ -29,7 +29,7 @@ def by_number(signal: Signal, address: str, site: Site) -> Signal:
     number = number_of(site, address.strip())
     if number is None:
         return signal
-    by_rule = signal.kind is not None or signal.type is not None
+    by_rule = _says_more(signal, number, site)
     return replace(
         signal,
         unit=number.unit,
@@ -39,6 +39,20 @@ def by_number(signal: Signal, address: str, site: Site) -> Signal:
         priority=_higher(signal.priority, number.priority),
         mapped_by=(*signal.mapped_by, f"number:{number}" + (f" {number.label}" if number.label else "")),
     )
+
+
+def _says_more(signal: Signal, number: Number, site: Site) -> bool:
+    """Whether a rule has said what it is, and that is no less urgent than what was dialled. A drill is said
+    on purpose."""
+    said, dialled = _kind(signal.kind, signal.type, site), _kind(number.kind, number.type, site)
+    if said is None or dialled is None or said is Kind.DRILL:
+        return signal.kind is not None or signal.type is not None
+    return KIND_URGENCY[said] >= KIND_URGENCY[dialled]
+
+
+def _kind(kind: Kind | None, type_id: str | None, site: Site) -> Kind | None:
+    known = site.types.get(type_id or "")
+    return known.kind if known is not None and kind is not Kind.DRILL else kind
 
 
 def callback_of(signal: Signal) -> str | None:

@@ -14,6 +14,7 @@ RULES = (
     MappingRule(text=r"Sal (?P<room>\d+)", place="f/201/{room}"),
     MappingRule(text="KALIUM", kind=Kind.REQUEST, priority=Priority.HIGH),
     MappingRule(text="LUGNT", priority=Priority.LOW),
+    MappingRule(text="PROV", kind=Kind.DRILL),
 )
 LAB = SourceRules("lab", "Labbet", "f", "lab", rules=RULES, default_kind=Kind.REQUEST)
 SITE = Site(
@@ -80,6 +81,16 @@ def test_a_rule_says_what_it_is_and_the_number_whom_it_rings() -> None:
     assert (page.kind, page.priority, page.targets) == (Kind.REQUEST, Priority.HIGH, ("staff:anna",))
     assert said("2010", "LUGNT").priority is Priority.MEDIUM
     assert said("2010", "AKUT").priority is Priority.HIGH
+
+
+def test_no_rule_makes_less_of_what_was_dialled() -> None:
+    """Whoever dials the heart team gets it, whatever a rule finds in the words; a drill stays one."""
+    heart = said("9001", "KALIUM 6,9")
+    assert (heart.kind, heart.type, heart.priority) == (None, "heart", Priority.HIGH)
+    ward = said("2010", "KALIUM 6,9")
+    assert (ward.kind, ward.type) == (Kind.PATIENT_CALL, None)
+    drill = said("9001", "PROV")
+    assert (drill.kind, drill.type) == (Kind.DRILL, None)
 
 
 def test_an_address_nobody_knows_stays_as_it_was() -> None:
