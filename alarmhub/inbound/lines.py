@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from alarmhub.clock import Clock
-from alarmhub.core.effects import Page, Report
+from alarmhub.core.effects import Page, Report, ReportStatus
 from alarmhub.inbound.doors import OPENERS
 from alarmhub.inbound.feed import Adapter, Feed, Hub, PageCarrier
 from alarmhub.metrics import Metrics
 from alarmhub.ports import DeliveryFailed, OutboxRow, SourceStatus
 from alarmhub.tasks import Crew
+
+_SILENT: Final = (ReportStatus.QUEUED, ReportStatus.ENDED)
+"""What some protocols never say unasked: that it was "taken" proves nothing."""
 
 _report = msgspec.json.Decoder(Report)
 _page = msgspec.json.Decoder(Page)
@@ -101,7 +104,8 @@ class Lines:
         except asyncio.CancelledError:
             feed.not_told("not taken in time")
             raise
-        feed.told()
+        if report.status not in _SILENT:
+            feed.told()
 
     async def page(self, row: OutboxRow) -> None:
         """Send to a pager, over the first line that reaches it. Raises DeliveryFailed when not taken."""

@@ -117,6 +117,28 @@ async def test_a_source_that_takes_no_status_is_news(monkeypatch: pytest.MonkeyP
     assert await crew.close()
 
 
+async def test_a_status_that_is_never_said_is_no_sign_that_others_are_taken() -> None:
+    """ESPA keeps "queued" for when it is asked: a plant that refuses every other one is in trouble."""
+    async with lines(link("plant")) as (them, hub):
+        before = Feed("plant", "espa", hub=hub, clock=MonotonicClock(), crew=Crew("before"))
+        before.trouble("reports", "x", "x")
+        await hub.signal(hub.said.pop())
+        queued = msgspec.json.encode(Report("plant", ReportStatus.QUEUED, "1201"))
+        await them.report(row("plant", queued))
+        assert hub.said == []
+        async with Plant(them.port("plant")) as plant:
+            await plant.say(POLL)
+            await plant.hear(EOT)
+            told = asyncio.get_running_loop().create_task(them.report(row("plant")))
+            await plant.say(POLL)
+            await plant.hear(b"1\x05")
+            await plant.say(ACK)
+            await plant.hear(encode_block("2", [("1", b"1201"), ("2", b"Sal 12 plats 1"), ("7", b"3")]))
+            await plant.say(ACK)
+            await told
+        assert [said.key for said in hub.said] == ["trouble:plant:reports"]
+
+
 async def test_a_source_that_takes_a_status_again_is_well() -> None:
     """Also when a hub before this one told; and a lost link is news enough."""
     crew, hub = Crew("test"), Intake()
