@@ -226,6 +226,7 @@ class ModbusAdapter:
     def _has_no(self, index: int, error: ReadRefused) -> None:
         """The module has no such address: told to an engineer once, and asked for again now and then."""
         self._illegal[index] = self._feed.now() + round(ASK_AGAIN_S * 1000)
+        self._failing.pop(index, None)
         self._machines[index].lost()
         self._config_fault(
             f"point:{self._settings.points[index].name}",

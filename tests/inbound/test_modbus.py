@@ -22,7 +22,7 @@ from alarmhub.inbound.modbus_settings import ModbusLink
 from alarmhub.metrics import Metrics
 from alarmhub.ports import NotStored, Refused
 from alarmhub.tasks import Crew
-from load.modbus_module import BUSY, DEVICE_FAILURE, ModbusModule
+from load.modbus_module import BUSY, DEVICE_FAILURE, ILLEGAL_ADDRESS, ModbusModule
 from protocols.contacts import Condition, Point, Table
 from tests.support.intake import BED, Intake
 from tests.support.waiting import until
@@ -257,6 +257,20 @@ async def test_a_part_that_fails_for_long_is_a_line_fault_of_its_points() -> Non
         assert one.hub.links == []
         del one.module.failing["input"]
         await until(lambda: ("io1/loop", "fault", END) in one.told, "the end of the fault")
+
+
+async def test_an_address_that_is_gone_after_a_failure_is_no_line_fault() -> None:
+    """It is told once, as what it is: the module has no such address any more."""
+    async with rig(FRIDGE, LOOP, down_s=0.4) as one:
+        await one.settled()
+        one.module.failing["input"] = DEVICE_FAILURE
+        await until(lambda: one.feed.status.refused, "the failure")
+        one.module.failing["input"] = ILLEGAL_ADDRESS
+        await until(lambda: one.hub.said, "the news")
+        gone_at = one.feed.now()
+        await until(lambda: one.feed.now() - gone_at > 600, "so long that a failure were a line fault")
+        assert one.told == []
+        assert [said.key for said in one.hub.said] == ["trouble:plant:point:loop"]
 
 
 async def test_a_busy_module_is_not_asked_without_pause() -> None:
