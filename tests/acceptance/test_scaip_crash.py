@@ -7,6 +7,7 @@ import asyncio
 from load.scaip_alarm import NoReply, ScaipUnit
 from protocols.scaip import Mrq
 from tests.support.hub import House, free_ports
+from tests.support.waiting import until
 
 UNITS, ALARMS, KILLED_AFTER = 8, 25, 60
 SOURCE = """
@@ -39,7 +40,7 @@ async def test_what_was_answered_is_there_once_after_a_kill(database_dsn: str) -
 
         async def alarms(number: int) -> None:
             unit = ScaipUnit("127.0.0.1", port, transport="udp" if number % 2 else "tcp", cid=f"46{number}")
-            await unit.connect()
+            await until(lambda: connected(unit), "the door to open")
             try:
                 for alarm in range(ALARMS):
                     await sent(unit, Mrq(ref=f"R{alarm}", cid=unit.cid, dty="0003"))
@@ -65,7 +66,14 @@ async def test_what_was_answered_is_there_once_after_a_kill(database_dsn: str) -
         async def reconnected(unit: ScaipUnit) -> None:
             unit.disconnect()
             async with killing:  # not while the hub is being started
+                await until(lambda: connected(unit), "the door to open again")
+
+        async def connected(unit: ScaipUnit) -> bool:
+            try:
                 await unit.connect()
+            except OSError:
+                return False  # a hub that is ready opens its doors a moment later
+            return True
 
         async with asyncio.TaskGroup() as tasks:
             for number in range(UNITS):
