@@ -21,6 +21,8 @@ from protocols.mllp import Framing, MllpEvent
 CONNECT_WITHIN_S: Final = 5.0
 AGAIN_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
 """How long the hub waits before it connects again, after each failure in a row."""
+LASTS_S: Final = 2.0
+"""A connection that is over sooner, and brought nothing, is as good as none: whoever took it let it go."""
 SENDERS_REMEMBERED: Final = 256
 """Reporters behind one connection."""
 ERRORS: Final = frozenset({"CE", "AE"})
@@ -132,6 +134,7 @@ class Caller:
         self._patience_ms = round(patience_s * 1000)
         self._trouble, self._well = trouble, well
         self._in_trouble = in_trouble
+        self._good = False  # the connection at hand has lasted, or brought something
         self._connection: Connection[MllpEvent] | None = None
         self.session: Hl7Session | None = None
 
@@ -162,16 +165,24 @@ class Caller:
                     host, port, limit=CHUNK_BYTES, ssl=self._tls, server_hostname=name
                 )
         except (OSError, TimeoutError) as error:
-            return f"{host}:{port}: {error or type(error).__name__}"
-        if self._in_trouble:
-            self._in_trouble = False
-            self._well()
+            return f"{host}:{port}: {str(error) or type(error).__name__}"
         keep_alive(writer)
         connection: Connection[MllpEvent] = Connection(reader, writer, self._clock, self._limits)
         self._connection = connection
         self.session = session = self._open_session(connection)
+        self._good = False
+        lasts = asyncio.get_running_loop().call_later(LASTS_S, self._is_good)
         try:
             await connection.run(session, self._crew)
         finally:
+            lasts.cancel()
             self.session = self._connection = None
-        return ""
+        if connection.useful_at:
+            self._is_good()
+        return "" if self._good else f"{host}:{port}: {connection.cause}"
+
+    def _is_good(self) -> None:
+        self._good = True
+        if self._in_trouble:
+            self._in_trouble = False
+            self._well()

@@ -10,11 +10,18 @@ from msgspec.structs import replace
 
 from alarmhub.core.effects import ReportStatus
 from alarmhub.core.events import SignalEvent
+from alarmhub.inbound import hl7_session
 from alarmhub.inbound.hl7_session import SENDERS_REMEMBERED
 from alarmhub.ports import DeliveryFailed
 from load.hl7_monitor import Alert, Monitor
 from tests.support.hl7_line import LINE, hl7_rig
 from tests.support.waiting import until
+
+
+@pytest.fixture(autouse=True)
+def good_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection is good after a moment."""
+    monkeypatch.setattr(hl7_session, "LASTS_S", 0.2)
 
 
 def free_port() -> int:
@@ -100,3 +107,23 @@ async def test_a_peer_that_calls_itself_ever_anew_is_not_remembered_for_ever() -
             session.heard(f"gw{number}")
         assert len(session.senders) == SENDERS_REMEMBERED
         assert "gw0" not in session.senders and f"gw{SENDERS_REMEMBERED + 4}" in session.senders
+
+
+async def test_a_connection_that_is_let_go_at_once_is_none() -> None:
+    """As by a port whose receiver is gone: told once, and not taken back by each that opens."""
+
+    class LettingGo(asyncio.Protocol):
+        taken = 0
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            LettingGo.taken += 1
+            transport.close()
+
+    server = await asyncio.get_running_loop().create_server(LettingGo, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    line = replace(LINE, status_back=f"connect 127.0.0.1:{port}", link_down_s=0.02)
+    async with server, hl7_rig(line) as it:
+        await until(lambda: it.hub.said, "the trouble")
+        taken = LettingGo.taken
+        await until(lambda: LettingGo.taken > taken, "one more")
+        assert [news.event for news in it.hub.said] == [SignalEvent.ONCE]
