@@ -58,9 +58,7 @@ class Bench:
         """The hub with the load site in a database of its own, made on first use."""
         if self._hub is None:
             dsn = self.database.fresh("load_hub")
-            self._hub = Hub(
-                dsn, load_site.site_file(self.layout), load_site.SOURCE, loop=self.setup.loop
-            )
+            self._hub = Hub(dsn, load_site.site_file(self.layout), load_site.SOURCE, loop=self.setup.loop)
         return self._hub
 
     @contextmanager

@@ -211,6 +211,7 @@ class SourceRules(Struct, frozen=True):
     default_kind: Kind = Kind.PATIENT_CALL
     reports: Reports | bool = Reports.NONE  # a site stored earlier has true or false
     clinical_enabled_by: str = ""  # "name, date"; without it clinical alarms of this source are refused
+    ends_by_desk: bool = False  # a desk ends over the API what this source cannot end itself
 
     @property
     def hears(self) -> Reports:

@@ -10,8 +10,10 @@ from typing import Any
 
 from alarmhub.core.site import Site
 from alarmhub.inbound.mapping import sample_mismatch
+from alarmhub.site.endings import check_endings
 from alarmhub.site.entries import FileEntry, read
 from alarmhub.site.faults import Fault, Faults
+from alarmhub.site.joins import compile_joins
 from alarmhub.site.numbers import compile_numbers
 from alarmhub.site.people import (
     compile_covers,
@@ -60,6 +62,8 @@ def _compile(file: FileEntry, raw: dict[str, Any], faults: Faults) -> Site:
     compile_last_resorts(reading)
     compile_types(reading)
     policies, policy_rules = compile_policies(reading)
+    sources = compile_sources(reading)
+    check_endings(reading)
     site = Site(
         version=UNPUBLISHED,
         site=file.site,
@@ -78,9 +82,10 @@ def _compile(file: FileEntry, raw: dict[str, Any], faults: Faults) -> Site:
         policies={name: {FIRST_VERSION: policy} for name, policy in policies.items()},
         newest=dict.fromkeys(policies, FIRST_VERSION),
         policy_rules=policy_rules,
-        sources=compile_sources(reading),
+        sources=sources,
         extra=file.extra,
         numbers=compile_numbers(reading),
+        joins=compile_joins(reading, sources),
     )
     _check_samples(site, reading)
     return site

@@ -63,6 +63,7 @@ def _sections(site: Site, zone: ZoneInfo) -> Iterator[tuple[str, list[Table]]]:
     yield "policy", list(_policies(site))
     yield "source", [_source(source) for source in site.sources.values()]
     yield "number", [_number(number) for number in site.numbers]
+    yield "join", [_plain(rule) for rule in site.joins]
 
 
 def _plain(value: Struct, **renamed: str) -> Table:

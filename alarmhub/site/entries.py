@@ -202,6 +202,7 @@ class SourceEntry(Struct):
     default_kind: Kind = Kind.PATIENT_CALL
     reports: bool | Literal["none", "alarm", "each"] = "none"
     clinical_enabled_by: NameAndDate = ""
+    ends_by_desk: bool = False
 
 
 class NumberEntry(Struct):
@@ -217,6 +218,16 @@ class NumberEntry(Struct):
     type: Id | None = None
     priority: Priority | None = None
     label: Annotated[str, Meta(max_length=200)] = ""
+
+
+class JoinEntry(Struct):
+    """`[[join]]`: starts of these sources at one place, of one kind and type, within so many seconds are one
+    alarm. Without `kinds`, `places`: all; a place stands for what is below it too."""
+
+    sources: list[Id]
+    within_s: Annotated[int, Meta(ge=1, le=300)]
+    kinds: list[Kind] = field(default_factory=list)
+    places: list[Path] = field(default_factory=list)
 
 
 class FileEntry(Struct):
@@ -238,6 +249,7 @@ class FileEntry(Struct):
     type: list[TypeEntry | None] = field(default_factory=list)
     policy: list[PolicyEntry | None] = field(default_factory=list)
     source: list[SourceEntry | None] = field(default_factory=list)
+    join: list[JoinEntry | None] = field(default_factory=list)
     number: list[NumberEntry | None] = field(default_factory=list)
 
 

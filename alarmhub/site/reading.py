@@ -75,6 +75,12 @@ class Reading:
                 self.faults.add(path if single else f"{path}[{index}]", str(error))
 
 
+def under_site(written: str, reading: Reading) -> str:
+    """A path that begins with a site of the file stays; any other lies below the main site."""
+    sites = {unit.site for unit in reading.units.values()} | {reading.file.site}
+    return written if written.partition("/")[0] in sites else f"{reading.file.site}/{written}"
+
+
 def as_list(written: str | list[str]) -> list[str]:
     """One or several."""
     return [written] if isinstance(written, str) else written

@@ -13,7 +13,7 @@ from alarmhub.core.kinds import Kind
 from alarmhub.core.signalling import HUB_SOURCE
 from alarmhub.core.site import MappingRule, Reports, Sample, SourceRules
 from alarmhub.site.entries import RuleEntry, SampleEntry, SourceEntry
-from alarmhub.site.reading import Reading, numbered
+from alarmhub.site.reading import Reading, numbered, under_site
 from alarmhub.site.rules import check_floor
 
 _GROUP = re.compile(r"\{(\w+)\}")
@@ -49,6 +49,7 @@ def compile_sources(reading: Reading) -> dict[str, SourceRules]:
             default_kind=entry.default_kind,
             reports=_reports(entry),
             clinical_enabled_by=entry.clinical_enabled_by,
+            ends_by_desk=entry.ends_by_desk,
         )
     return sources
 
@@ -110,7 +111,7 @@ def _place(rule: RuleEntry, groups: set[str], where: str, reading: Reading) -> s
     missing = [group for group in _GROUP.findall(rule.place) if group not in groups]
     for group in missing:
         reading.faults.add(f"{where}.place", f'"{{{group}}}" is no group of address or text')
-    whole = _under_site(rule.place, reading)
+    whole = under_site(rule.place, reading)
     if not _GROUP.search(whole) and not reading.is_place(whole):
         reading.faults.unknown(f"{where}.place", "place", rule.place, reading.places)
     return whole
@@ -119,7 +120,7 @@ def _place(rule: RuleEntry, groups: set[str], where: str, reading: Reading) -> s
 def _samples(entry: SourceEntry, path: str, reading: Reading) -> Iterator[Sample]:
     for index, sample in enumerate(entry.samples):
         where = f"{path}.samples[{index}]"
-        place = None if sample.place is None else _under_site(sample.place, reading)
+        place = None if sample.place is None else under_site(sample.place, reading)
         if place is not None and not reading.is_place(place):
             reading.faults.unknown(f"{where}.place", "place", sample.place or "", reading.places)
         check_floor(sample.kind, sample.priority, f"{where}.priority", reading)
@@ -139,9 +140,3 @@ def _sample(entry: SampleEntry, place: str | None) -> Sample:
         says=entry.says,
         says_priority=entry.says_priority,
     )
-
-
-def _under_site(written: str, reading: Reading) -> str:
-    """A path that begins with a site of the file stays; any other lies below the main site."""
-    sites = {unit.site for unit in reading.units.values()} | {reading.file.site}
-    return written if written.partition("/")[0] in sites else f"{reading.file.site}/{written}"

@@ -12,7 +12,7 @@ from alarmhub.core.effects import Report
 from alarmhub.core.events import WorldChanged
 from alarmhub.core.kinds import Kind, Priority
 from alarmhub.core.site import AlarmType, JoinRule, Reports, SourceRules, TeamRole
-from tests.support.ward import S, T0, Call, Ward
+from tests.support.ward import T0, Call, S, Ward
 
 RULE = JoinRule(("plant", "espa", "mqtt"), 5)
 
@@ -29,9 +29,7 @@ def two_paths(*rules: JoinRule) -> Ward:
 def to(call: Call, source: str) -> list[str]:
     """What one source was told of an alarm: "status person"."""
     effects = call._ward.effects[call.id]
-    return [
-        f"{e.status} {e.staff}".strip() for e in effects if isinstance(e, Report) and e.source == source
-    ]
+    return [f"{e.status} {e.staff}".strip() for e in effects if isinstance(e, Report) and e.source == source]
 
 
 def test_one_event_over_two_paths_is_one_alarm() -> None:
@@ -83,7 +81,9 @@ ESPA = {"source": "espa"}
         pytest.param({}, ESPA | {"kind": Kind.EMERGENCY}, id="a graver kind"),
         pytest.param({}, ESPA | {"kind": Kind.ASSAULT}, id="an assault"),
         pytest.param(
-            {"kind": Kind.TEAM, "type": "heart"}, ESPA | {"kind": Kind.TEAM, "type": "child"}, id="another team"
+            {"kind": Kind.TEAM, "type": "heart"},
+            ESPA | {"kind": Kind.TEAM, "type": "child"},
+            id="another team",
         ),
         pytest.param(
             {"kind": Kind.ASSAULT, "person": "anna"},
@@ -114,10 +114,14 @@ def test_every_kind_but_drills_can_be_joined(kind: Kind) -> None:
 
 def test_a_rule_can_name_kinds_and_places() -> None:
     """A place stands for what is below it, not for what begins with its letters."""
-    ward = two_paths(JoinRule(("plant", "espa"), 5, kinds=(Kind.PATIENT_CALL,), places=("f/201/1", "f/201/12")))
+    ward = two_paths(
+        JoinRule(("plant", "espa"), 5, kinds=(Kind.PATIENT_CALL,), places=("f/201/1", "f/201/12"))
+    )
     assert not apart(ward, {}, dict(ESPA))
     assert len({ward.press("13/1").id, ward.press("13/1", **ESPA).id}) == 2
-    assert len({ward.press("12/wc", Kind.TOILET_CALL).id, ward.press("12/wc", Kind.TOILET_CALL, **ESPA).id}) == 2
+    assert (
+        len({ward.press("12/wc", Kind.TOILET_CALL).id, ward.press("12/wc", Kind.TOILET_CALL, **ESPA).id}) == 2
+    )
 
 
 def test_two_calls_it_could_be_are_none() -> None:
