@@ -1,9 +1,9 @@
 """Who can end what a source raises: no emergency or assault may come from where nobody could ever end it.
 
 `done` exists never for emergency or assault (ward.md), and a source with `ends = "staff"` sends no end. It is
-refused unless it says `ends_by_desk = true`: then a desk ends them in its name, with an `end` over the API (an
-api token with the scope signals:write), and for an assault a responder must say that the place is safe all the
-same. What a source says over the API itself is not known here. This module refuses to end anything.
+refused unless it says `ends_by_desk = true`: then a desk ends them in its name, with an `end` over the API
+(an api token with the scope signals:write), and for an assault a responder must say that the place is safe
+all the same. What a source says over the API itself is not known here. This module ends nothing itself.
 """
 
 from __future__ import annotations
