@@ -40,7 +40,7 @@ class State:
         self.alarms: dict[str, Alarm] = {}
         self._keys: dict[tuple[str, str], str] = {}
         self._over: dict[tuple[str, str], Alarm] = {}
-        """By what its paths called it: a joined alarm that lately ended, until something else is called so."""
+        """By what its paths called it: a joined alarm that lately ended, until another is called so."""
         self._rooms: dict[str, set[str]] = {}
         self._staff: dict[str, set[str]] = {}
         self._sources: dict[str, set[str]] = {}
