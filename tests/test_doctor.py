@@ -155,6 +155,18 @@ def test_sources_by_link_secret_and_last_alarm() -> None:
     )
 
 
+def test_a_source_without_a_link_is_a_warning_that_names_its_table() -> None:
+    """Whatever it would speak: nothing is down, nothing has failed, and the engineer reads what to write."""
+    found = list(doctor.sources(SITE, STORED, GOOD, set(), TUESDAY))
+
+    silent = [source for source in SITE.sources.values() if source.protocol != "http"]
+    assert len({source.protocol for source in silent}) == 9
+    for source in silent:
+        one = line(found, f"source {source.id}")
+        assert one.level is Level.WARN
+        assert one.text == f"no [[{source.protocol}]] link is set for it; no alarm lately"
+
+
 def test_a_transmitter_that_is_fed_is_shown_beside_the_sources() -> None:
     """Up with its last answer, and down; one the hub knows nothing of is a warning."""
     way = Way("old", True, 1, "/dev/ttyUSB1", None, "ACK")

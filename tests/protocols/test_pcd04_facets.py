@@ -23,7 +23,7 @@ def obx(*lines: str) -> list[Segment]:
     """The segments of these lines, as a message brings them."""
     message = read("\r".join(("MSH|^~\\&|GW||HUB||20261123||ORU^R40|1|P|2.6", *lines, "")).encode())
     assert isinstance(message, Message)
-    return message.all("OBX")
+    return list(message.all("OBX"))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from alarmhub.core.routing import resolve
 from alarmhub.core.signalling import open_new
 from alarmhub.core.site import Site, number_of
 from alarmhub.core.world import World
+from alarmhub.inbound.mapping import Words, map_words
 from alarmhub.inbound.numbers import by_number
 from alarmhub.site import check
 
@@ -186,3 +187,46 @@ def test_every_number_of_the_wards_words_is_known(site: Site) -> None:
     assert all(1000 <= int(number.first) < 1800 for number in site.numbers if number.staff)
     technical = number_of(site, "7042")
     assert technical is not None and (technical.type, technical.unit) == ("tekniskt", "samdrift")
+
+
+def test_every_protocol_has_a_source_with_rules_or_numbers_and_samples(site: Site) -> None:
+    """One for each way in, which serves its fallback unit too; the HTTP plant names places itself."""
+    spoken = {source.protocol for source in site.sources.values()}
+    assert spoken == {
+        "http", "espa", "espax", "hl7", "mqtt", "modbus", "alertmanager", "scaip", "snpp", "smtp"
+    }  # fmt: skip
+    for source in site.sources.values():
+        if source.protocol != "http":
+            assert len(source.samples) >= 3, source.id
+            assert source.rules or all(number_of(site, sample.address) for sample in source.samples), (
+                source.id
+            )
+            assert set(source.units) >= {source.fallback_unit} or source.id == "plant-201", source.id
+
+
+def test_clinical_alarms_come_only_from_the_source_somebody_answers_for(site: Site) -> None:
+    """A named person of the house, and a date; no other source raises one."""
+    enabled = {source.id: source.clinical_enabled_by for source in site.sources.values()}
+    assert {id: by for id, by in enabled.items() if by} == {"monitor-gw": "Britta Alm, 2026-11-01"}
+    assert site.staff["britta.alm"].name == "Britta Alm"
+    raising = {s.id for s in site.sources.values() if any(x.kind is Kind.CLINICAL for x in s.samples)}
+    assert raising == {"monitor-gw"}
+
+
+def test_what_only_a_reset_ends_is_ended_by_a_desk_where_the_source_sends_none(site: Site) -> None:
+    """The silent ones, all: pager numbers of the house reach an assault alarm over any of them."""
+    silent = {source.id for source in site.sources.values() if source.ends == "staff"}
+    assert silent == {
+        "plant-301", "knappar-bjorkvattnet", "vaxel-konsol", "labbsystem", "trygghetslarm-norrsele"
+    }  # fmt: skip
+    assert {source.id for source in site.sources.values() if source.ends_by_desk} == silent
+
+
+def test_the_two_call_systems_of_205_are_joined_and_say_the_same(site: Site) -> None:
+    """What both report of a bed is of one place and type, or nothing would ever be joined."""
+    [rule] = site.joins
+    assert set(rule.sources) == {"plant-201", "kallelse-205"} and rule.places == ("fjallmark/205",)
+    old = map_words(Words("2050", "205 Sal 6 Plats 2"), site.sources["plant-201"], site)
+    new = map_words(Words("2050", "205 rum 6 plats 2"), site.sources["kallelse-205"], site)
+    assert [(s.place, s.type) for s in old] == [(s.place, s.type) for s in new]
+    assert old[0].place == "fjallmark/205/6/2"
