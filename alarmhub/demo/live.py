@@ -32,7 +32,7 @@ from alarmhub.demo.stage import MEDICINE, SURGERY, HousePlant
 from alarmhub.demo.wards import Wards
 from alarmhub.inbound.espa_settings import EspaLink
 from alarmhub.installation import opened
-from alarmhub.settings import DatabaseSettings, Settings
+from alarmhub.settings import LINKS, DatabaseSettings, Settings
 from alarmhub.store.embedded import EmbeddedServer
 from alarmhub.tasks import Crew, spawn
 from load.espa_plant import EspaPlant, Mode
@@ -60,14 +60,15 @@ async def run_live(settings: Settings) -> bool:
 
 
 def live_settings(settings: Settings, folder: Path, say: Say) -> Settings:
-    """The settings of the demo's hub: a port that is taken is exchanged for a free one, and said."""
+    """The settings of the demo's hub: a port that is taken is exchanged for a free one, and said; of the
+    lines only those of its own plants."""
     ports = {}
     for name, door in (("API", settings.api), ("phone", settings.phones)):
         ports[name] = door.port if _is_free(door.host, door.port) else 0
         if ports[name] != door.port:
             say(f"port {door.port} is taken; the demo's {name} door takes a free one")
     return msgspec.structs.replace(
-        settings,
+        msgspec.structs.replace(settings, **dict.fromkeys(LINKS, ())),
         database=DatabaseSettings(data_dir=str(folder)),
         api=msgspec.structs.replace(settings.api, port=ports["API"]),
         phones=msgspec.structs.replace(settings.phones, port=ports["phone"]),

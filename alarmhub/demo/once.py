@@ -15,7 +15,7 @@ import msgspec
 from alarmhub import logs
 from alarmhub.core.alarm import Alarm
 from alarmhub.core.reasons import Reason
-from alarmhub.demo import calls, urgent
+from alarmhub.demo import calls, neighbours, urgent
 from alarmhub.demo.ground import alone_in, data_folder, demo_site, fresh_database
 from alarmhub.demo.stage import DATABASE, Stage, stage_settings
 from alarmhub.demo.story import Expectation, Part, Scene, Teller, instant, play
@@ -31,8 +31,11 @@ SCRIPT = (
     Part("Two beds on one pager number", f"{TUESDAY} 10:00", calls.two_beds),
     Part("The phone in the locker", f"{TUESDAY} 10:40", calls.locker),
     Part("Presence, and no phone touched", f"{TUESDAY} 11:40", calls.presence),
+    Part("One press over two call systems", f"{TUESDAY} 12:00", neighbours.two_systems),
     Part("A WC call with presence next door", f"{TUESDAY} 12:20", calls.wc_next_door),
+    Part("A nurse call from a monitor, over HL7", f"{TUESDAY} 12:45", neighbours.monitor_call),
     Part("Accepted, then caught elsewhere", f"{TUESDAY} 13:00", urgent.caught_elsewhere),
+    Part("A page from the switchboard, over SNPP", f"{TUESDAY} 13:35", neighbours.console_page),
     Part("An assault, the victim's phone silent", f"{TUESDAY} 13:50", urgent.assault),
     Part("A reset that fits two", f"{TUESDAY} 14:20", calls.reset_fits_two),
     Part("The plant restarts and sends again", f"{TUESDAY} 14:50", calls.plant_restarts),
@@ -65,7 +68,8 @@ async def _played(settings: Settings, folder: Path, script: tuple[Part, ...]) ->
         begins = instant(script[0].begins, site.zone)
         async with Stage(stage_settings(settings, str(folder), dsn), site, begins) as stage:
             teller.line(
-                f"The hub serves; {len(stage.phones)} phones signed in; two ESPA lines and one HTTP plant."
+                f"The hub serves; {len(stage.phones)} phones signed in; two ESPA lines, one HTTP plant, "
+                "a monitor gateway (HL7), the switchboard's console (SNPP), a new call system (ESPA-X)."
             )
             expectations = [one for part in script for one in await _scene(part, stage, teller, script)]
             expectations += await _overall(stage)

@@ -24,13 +24,20 @@ from alarmhub.core.site import Site
 from alarmhub.demo.clock import DemoClock
 from alarmhub.demo.ground import make_secrets, publish_demo_site
 from alarmhub.inbound.espa_settings import EspaLink
+from alarmhub.inbound.espax_settings import EspaxLink
+from alarmhub.inbound.hl7_settings import Hl7Link
+from alarmhub.inbound.snpp_settings import SnppLink
 from alarmhub.secret import Secret
-from alarmhub.settings import ApiSettings, DatabaseSettings, PhoneSettings, Settings
+from alarmhub.settings import LINKS, ApiSettings, DatabaseSettings, PhoneSettings, Settings
 from alarmhub.store.postgres import PostgresStore
 from load.espa_plant import CALL, Call, EspaPlant, Mode, Outcome, block
+from load.hl7_monitor import Monitor
 from load.phone_client import AlarmShown, PhoneClient
 
 MEDICINE, SURGERY, HOUSE = "plant-201", "plant-301", "http-plant"
+MONITORS, CONSOLE, NEW_205 = "monitor-gw", "vaxel-konsol", "kallelse-205"
+NEW_USER, NEW_WORD = "kallelse205", "demo-word"
+"""How the new call system of 205 logs in, on a loopback port of this process alone."""
 WITHIN_S: Final = 20.0
 """How long anything that happens at once may take on a busy machine."""
 LOOK_EVERY_S: Final = 0.005
@@ -62,9 +69,10 @@ async def until(seen: Callable[[], T], what: str, within_s: float = WITHIN_S) ->
 
 
 def stage_settings(settings: Settings, folder: str, dsn: str) -> Settings:
-    """The settings of the scenario's hub: any free ports, its own database, one line for each plant."""
+    """The settings of the scenario's hub: any free ports, its own database, one line for each of the
+    sources that speak in it, and none of those that are set."""
     return msgspec.structs.replace(
-        settings,
+        msgspec.structs.replace(settings, **dict.fromkeys(LINKS, ())),
         database=DatabaseSettings(dsn=Secret(dsn), data_dir=folder),
         api=ApiSettings(port=0),
         phones=PhoneSettings(port=0),
@@ -74,6 +82,9 @@ def stage_settings(settings: Settings, folder: str, dsn: str) -> Settings:
                 source=SURGERY, listen="127.0.0.1:0", mode="select-only", repeat_window_s=REPEAT_WINDOW_S
             ),
         ),
+        hl7=(Hl7Link(source=MONITORS, listen="127.0.0.1:0", status_back="same"),),
+        snpp=(SnppLink(source=CONSOLE, listen="127.0.0.1:0"),),
+        espax=(EspaxLink(source=NEW_205, listen="127.0.0.1:0", user=NEW_USER, password=Secret(NEW_WORD)),),
     )
 
 
@@ -115,6 +126,7 @@ class Stage:
         self.medicine: EspaPlant
         self.surgery: EspaPlant
         self.house: HousePlant
+        self.monitor = Monitor(self.clock.now)
         self.pressed: list[str] = []
         """Alarms opened by presses that the hub acknowledged."""
         self.early: list[str] = []
@@ -152,6 +164,8 @@ class Stage:
         self.house = HousePlant(self.app.api.port, house_secret)
         for plant in (self.medicine, self.surgery, self.house):
             await self._stack.enter_async_context(plant)
+        await self.monitor.connect("127.0.0.1", lines.port(MONITORS))
+        self._stack.callback(self.monitor.close)
         self._stack.push_async_callback(self._sign_off)
         await self._sign_in(phone_secrets)
 
@@ -219,6 +233,21 @@ class Stage:
             raise Refused(f"{address} {text} opened {len(fresh)} alarms")
         self.pressed.append(fresh[0].id)
         return fresh[0].id
+
+    async def stored_of(self, source: str) -> set[str]:
+        """The ids of all alarms of a source that the database holds now."""
+        page = await self.app.store.alarms(phase=None, units=None, source=source, limit=200, after=None)
+        return {alarm.id for alarm in page}
+
+    async def has_stored(self, source: str, before: set[str]) -> str:
+        """The id of the alarm of a source that the database holds by now and did not `before`: what a
+        positive answer promises. Raises Refused unless it is exactly one."""
+        fresh = await self.stored_of(source) - before
+        if len(fresh) != 1:
+            raise Refused(f"{source} was answered, and the database holds {len(fresh)} new alarms of it")
+        self.pressed.extend(fresh)
+        await self.calm()
+        return fresh.pop()
 
     async def says(self, plant: EspaPlant, address: str, text: str) -> None:
         """The plant tells something that is no call (presence). Raises Refused unless it was acknowledged."""

@@ -48,7 +48,7 @@ def test_the_scenario_holds_twice_in_the_same_folder(folder: Path) -> None:
         for part in once.SCRIPT:
             assert done.stdout.count(part.title) >= 1
         assert "Ringer Bengt Granberg (vårdlag), Gustav Frisk (vårdlag). Går vidare 10:00:45." in done.stdout
-        assert "none of 21 acknowledged presses is lost" in done.stdout
+        assert "none of 24 acknowledged presses is lost" in done.stdout
         assert "\x1b[" not in done.stdout
         assert done.stderr == ""
 
