@@ -137,8 +137,7 @@ class Trials:
         if bool(source) == bool(place):
             raise TrialRefused("source", "either a source or a place")
         self._known_source(source)
-        if place and place not in self._world().site.places and place not in self._places_above():
-            raise TrialRefused("place", "a place of the site, or what lies above one")
+        place = self._place(place) if place else ""
         now = self._clock.now()
         if any((t.source, t.place) == (source, place) and now < t.until_at for t in self.tests.values()):
             raise TrialRefused(
@@ -204,7 +203,10 @@ class Trials:
         if walk is None:
             raise TrialRefused("source", "one with a walk test under way")
         if place not in walk.pressed:
-            raise TrialRefused("place", "a point that was pressed in this walk")
+            place = f"{self._world().site.site}/{place}"
+        if place not in walk.pressed:
+            pressed = ", ".join(walk.pressed) or "none yet"
+            raise TrialRefused("place", f"a point that was pressed in this walk: {pressed}")
         known = self.verified[source]
         points = {**known.points, place: self._clock.now()}
         return self._keep("verified", source, replace(known, points=points))
@@ -289,6 +291,16 @@ class Trials:
         if by not in self._world().site.staff:
             raise TrialRefused("by", "the id of the person who answers for it")
         return by
+
+    def _place(self, said: str) -> str:
+        """The whole path of a place, or of what lies above some, whose site may be left out. Raises
+        TrialRefused."""
+        site = self._world().site
+        above = self._places_above()
+        for path in (said, f"{site.site}/{said}"):
+            if path in site.places or path in above:
+                return path
+        raise TrialRefused("place", f'a place of the site, or what lies above one; it has no "{said}"')
 
     def _places_above(self) -> set[str]:
         parts = [path.split("/") for path in self._world().site.places]

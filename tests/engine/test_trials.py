@@ -444,3 +444,24 @@ async def test_a_window_that_ended_while_the_hub_was_down_ends_with_its_drill_an
         assert shift.open_of("drill")
         assert any(alarm.key.startswith("link:plant") for alarm in shift.open_of("technical"))
         assert [fact for fact in shift.tables.facts.values() if fact.scope == "maintenance"] == []
+
+
+@in_virtual_time
+async def test_a_place_may_leave_the_site_out() -> None:
+    """As with `press`; the test and the tick mean the same point as its whole path, and a refusal says what
+    there is."""
+    async with Shift() as shift:
+        trials = Desk(shift).trials
+        short = path("12/1").partition("/")[2]
+        test = trials.begin_test(by="anna", minutes=1, heard=True, place=short)
+        assert test.place == path("12/1")
+        assert (await shift.press("12/1", key="a")).kind == "drill"
+        with pytest.raises(TrialRefused) as refused:
+            trials.begin_test(by="anna", minutes=1, heard=True, place="nowhere/9")
+        assert '"nowhere/9"' in refused.value.why
+        trials.begin_walk(source="plant", by="anna", minutes=5)
+        await shift.press("12/1", key="b")
+        assert path("12/1") in trials.tick(source="plant", place=short).points
+        with pytest.raises(TrialRefused) as refused:
+            trials.tick(source="plant", place="nowhere/9")
+        assert path("12/1") in refused.value.why
