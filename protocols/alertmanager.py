@@ -148,4 +148,5 @@ def _faulty(complaint: str) -> Faulty:
     expected = complaint.partition(" - at `")[0].replace("`", "").removeprefix("Expected ")
     if at is not None:
         return Faulty(at["member"], expected)
-    return Faulty(missing["member"] if missing is not None else "", expected)
+    # What should be there is known for the one member of a notification that is required.
+    return Faulty("", expected) if missing is None else Faulty(missing["member"], "a list of alerts")

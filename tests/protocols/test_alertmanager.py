@@ -100,6 +100,11 @@ def test_what_is_no_notification_names_the_member(body: bytes, member: str) -> N
     assert found.expected
 
 
+def test_a_body_without_alerts_is_told_what_is_missing() -> None:
+    """In words that follow "expected", not the decoder's own complaint."""
+    assert read(b"{}") == Faulty("alerts", "a list of alerts")
+
+
 @pytest.mark.parametrize(
     "time", ["", "0001-01-01T00:00:00Z", "yesterday", "9999-12-31T23:59:59.9-14:00", "1960-01-01"]
 )
