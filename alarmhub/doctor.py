@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -227,6 +227,21 @@ def sources(loaded: Site, stored: Stored, seen: Hub, lines: set[str], now: int) 
         yield ok("refused", "nothing since the hub's start")
 
 
+def strays(loaded: Site, links: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
+    """Links that fit no source of the site: what comes over them finds no rules. `links`: the sources named,
+    by the table's name in the settings."""
+    for table, names in links.items():
+        for name in names if table != "espa_sender" else ():
+            source = loaded.sources.get(name)
+            if source is None:
+                yield fail(f"link {name}", f"[[{table}]] is set for it, but the site has no such source")
+            elif source.protocol != {"callback": "http"}.get(table, table):
+                yield fail(
+                    f"link {name}",
+                    f"[[{table}]] is set for it, but the site says it speaks {source.protocol}",
+                )
+
+
 def transmitters(names: Iterable[str], seen: Hub, now: int) -> Iterator[Finding]:
     """Each pager transmitter that is fed: it is no source, and its silence leaves pagers without pages."""
     for name in names:
@@ -322,6 +337,9 @@ async def examined(settings: Settings) -> list[Finding]:
     found += site(loaded, roster, now)
     if loaded is not None and roster is not None:
         found += sources(loaded, stored, seen, _linked(settings), now)
+        found += strays(
+            loaded, {name: [link.source for link in links] for name, links in settings.by_protocol().items()}
+        )
         found += phones(loaded, roster, stored, seen)
     found += transmitters([sender.source for sender in settings.espa_sender], seen, now)
     return found

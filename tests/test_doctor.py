@@ -167,6 +167,17 @@ def test_a_source_without_a_link_is_a_warning_that_names_its_table() -> None:
         assert one.text == f"no [[{source.protocol}]] link is set for it; no alarm lately"
 
 
+def test_a_link_that_fits_no_source_has_failed() -> None:
+    """A misspelt name, and a table of another protocol; a callback belongs to a source that posts, and a
+    transmitter is none of the site's sources."""
+    right = {"espa": ["plant-201"], "callback": ["http-plant"], "espa_sender": ["old"]}
+    assert list(doctor.strays(SITE, right)) == []
+    assert list(doctor.strays(SITE, {"espa": ["plant-299"], "snpp": ["plant-201"]})) == [
+        Finding(Level.FAIL, "link plant-299", "[[espa]] is set for it, but the site has no such source"),
+        Finding(Level.FAIL, "link plant-201", "[[snpp]] is set for it, but the site says it speaks espa"),
+    ]
+
+
 def test_a_transmitter_that_is_fed_is_shown_beside_the_sources() -> None:
     """Up with its last answer, and down; one the hub knows nothing of is a warning."""
     way = Way("old", True, 1, "/dev/ttyUSB1", None, "ACK")
