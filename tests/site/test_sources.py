@@ -42,3 +42,31 @@ def test_how_much_a_source_is_told(written: str, meant: str) -> None:
     assert isinstance(site, Site) and site.sources["plant"].hears == meant
     again = check(dump(site))
     assert isinstance(again, Site) and again.sources == site.sources
+
+
+def test_clinical_alarms_need_a_named_person_and_a_date() -> None:
+    """Refused without, and with anything else than "name, date"; kept as written."""
+    line = 'protocol = "espa"'
+    clinical = f'{line}\ndefault_kind = "clinical"'
+    assert_one_fault(line, clinical, "source[0].default_kind", "clinical_enabled_by")
+    vague = f'{clinical}\nclinical_enabled_by = "somebody"'
+    assert isinstance(refused := check(GOOD.replace(line, vague)), list)
+    assert "source[0].clinical_enabled_by" in {fault.path for fault in refused}
+    named = GOOD.replace(line, f'{line}\nclinical_enabled_by = "Karin Berg, 2026-11-23"')
+    site = check(named)
+    assert isinstance(site, Site), site
+    assert site.sources["plant"].clinical_enabled_by == "Karin Berg, 2026-11-23"
+    again = check(dump(site))
+    assert isinstance(again, Site) and again.sources == site.sources
+
+
+@pytest.mark.parametrize("said", ['kind = "clinical"', 'type = "spo2"'])
+def test_a_rule_that_maps_to_clinical_needs_one_too(said: str) -> None:
+    """By kind, or by a type of that kind."""
+    text = GOOD.replace('type = "wc" }', f"{said} }}").replace(
+        "[[source]]", '[[type]]\nid = "spo2"\nkind = "clinical"\nlabel = "SpO2"\n\n[[source]]', 1
+    )
+    faults = check(text)
+    assert isinstance(faults, list)
+    key = said.partition(" ")[0]
+    assert f"source[0].rules[0].{key}" in {fault.path for fault in faults if "clinical" in fault.message}
