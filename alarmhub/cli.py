@@ -215,7 +215,10 @@ def site_dump(file: Path, config: Path | None) -> None:
     if str(file) == "-":
         click.echo(text, nl=False)
     else:
-        file.write_text(text, encoding="utf-8")
+        try:
+            file.write_text(text, encoding="utf-8")
+        except OSError as exc:
+            fail(str(exc))
 
 
 async def _dump(settings: Settings) -> str:
@@ -229,8 +232,14 @@ async def _dump(settings: Settings) -> str:
 def _local_secret(settings: Settings) -> Secret:
     folder = settings.database.folder()
     if not (folder / LOCAL_SECRET_FILE).exists():
-        raise PressFailed(f"no secret in {folder}; set ALARMHUB_DATABASE__DATA_DIR to the hub's data folder")
-    return local_secret(folder)
+        raise PressFailed(
+            f"no secret in {folder}; give the hub's --config, "
+            "or set ALARMHUB_DATABASE__DATA_DIR to its data folder"
+        )
+    try:
+        return local_secret(folder)
+    except OSError as exc:
+        raise PressFailed(str(exc)) from exc
 
 
 _MINUTES = click.option("--minutes", type=float, default=60.0, show_default=True, help="At most 120.")

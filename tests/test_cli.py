@@ -270,3 +270,19 @@ def test_a_press_can_be_left(database_dsn: str, tmp_path: Path) -> None:
     assert press.returncode == 130
     assert "Traceback" not in said
     assert time.monotonic() - started < 10
+
+
+def test_a_secret_others_may_read_is_refused_in_one_line(type_: Terminal, tmp_path: Path) -> None:
+    """Where it is, and what to do, before any hub is asked."""
+    secret = tmp_path / "press.secret"
+    secret.write_text("x" * 43)
+    secret.chmod(0o644)
+    (line,) = refused(type_("trial", "list"))
+    assert line == f"alarmhub: {secret} can be read by others; remove it, or give it mode 0600"
+
+
+def test_a_dump_that_cannot_be_written_is_one_line(type_: Terminal, tmp_path: Path) -> None:
+    """With the file's name."""
+    type_("site", "load", DEMO)
+    (line,) = refused(type_("site", "dump", str(tmp_path / "none" / "site.toml")))
+    assert line.startswith("alarmhub: ") and line.endswith("none/site.toml'")
