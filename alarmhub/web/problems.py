@@ -111,6 +111,8 @@ _AT: Final = re.compile(r" - at `\$(?:\.(?P<path>[^`.\[]*))?(?:[^`]*)`$")
 _MISSING: Final = re.compile(r"^Object missing required field `(?P<field>[^`]+)`")
 _MISMATCH: Final = re.compile(r"^Expected `(?P<expected>.+?)`, got `(?P<got>[^`]+)`")
 _LENGTH: Final = re.compile(r"^Expected `str` of length (?P<op>[<>]=) (?P<n>\d+)")
+_BOUND: Final = re.compile(r"^Expected `float` (?P<op>[<>]=?) (?P<n>[0-9.]+)")
+_BOUNDS: Final = {"<=": "of at most", "<": "below", ">=": "of at least", ">": "above"}
 _JSON_NAMES: Final = {
     "str": "text",
     "int": "a whole number",
@@ -148,8 +150,11 @@ def _expected(complaint: str) -> str:
         return NO_NUL
     length = _LENGTH.match(complaint)
     if length:
-        bound = "at most" if length["op"] == "<=" else "at least"
-        return f"text of {bound} {length['n']} characters"
+        most = "at most" if length["op"] == "<=" else "at least"
+        return f"text of {most} {length['n']} characters"
+    bound = _BOUND.match(complaint)
+    if bound:
+        return f"a number {_BOUNDS[bound['op']]} {float(bound['n']):g}"
     mismatch = _MISMATCH.match(complaint)
     if mismatch:
         names = [_JSON_NAMES.get(part, part) for part in mismatch["expected"].split(" | ")]

@@ -178,7 +178,7 @@ class TrialDoor:
                 raise Failed(
                     HTTPStatus.CONFLICT,
                     "trial_refused",
-                    f"expected {refused.why}",
+                    f"{refused.field}: expected {refused.why}",
                     field=refused.field,
                     expected=refused.why,
                 ) from None
