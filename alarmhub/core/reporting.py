@@ -4,12 +4,13 @@
 does later: never for mere delivery, nor for a part of a team (ward.md, never possible 9).
 
 A *turn of responsibility* is a time in which nobody has the alarm. It begins when it is raised, when it
-gets worse, and when it is given back after the source has heard "accepted" (released, not attended, acceptor
-lost). It ends when the accept rule is satisfied, and with the alarm. In each turn responsibility is returned
-to the source at most once by each of two words: "unanswered" when `return_after` has passed and nobody has
-accepted, "absent" when the last resort rings and nobody can be reached. The policy's steps and the last
-resort's repeats begin no such turn; a part of a team that comes and goes begins none either, the source heard
-nothing of it. Who accepts later takes it back: "accepted".
+gets worse, and when it is given back after the source has heard "accepted" (released, not attended,
+acceptor lost). It ends when the accept rule is satisfied, and with the alarm. In each turn responsibility
+is returned to the source once, by whichever comes first: "unanswered" when `return_after` has passed and
+nobody has accepted, "absent" when the last resort rings and nobody can be reached. Only a source that has
+heard since that a phone rang is told the other one too. The policy's steps and the last resort's repeats
+begin no turn; a part of a team that comes and goes begins none either, the source heard nothing of it. Who
+accepts later takes it back: "accepted".
 
 This module refuses to decide when something is worth telling.
 """
@@ -48,6 +49,9 @@ def report_rang(draft: Draft, staff: str) -> None:
     first = not draft.alarm.paged
     if first:
         change(draft, paged=True)
+    before = draft.alarm.told_back
+    if before and before[-1] != ReportStatus.PAGED:
+        change(draft, told_back=(*before, str(ReportStatus.PAGED)))
     for ear in _ears(draft):
         if ear.hears is Reports.EACH:
             _tell(draft, ear, ReportStatus.PAGED, staff)
@@ -87,7 +91,8 @@ def report_so_far(draft: Draft, source: str) -> None:
         elif alarm.paged:
             _tell(draft, ear, ReportStatus.PAGED)
         for word in alarm.told_back:
-            _tell(draft, ear, ReportStatus(word))
+            if word != ReportStatus.PAGED:
+                _tell(draft, ear, ReportStatus(word))
         if alarm.phase in (Phase.ACCEPTED, Phase.ATTENDED):
             takers = alarm.acceptances if each else ()
             for acceptance in takers:
@@ -97,9 +102,10 @@ def report_so_far(draft: Draft, source: str) -> None:
 
 
 def return_once(draft: Draft, status: ReportStatus) -> bool:
-    """Return responsibility: the source is told `absent` or `unanswered`, unless it was in this turn."""
+    """Return responsibility: the source is told `absent` or `unanswered`, unless it was in this turn and has
+    heard nothing better since."""
     before = draft.alarm.told_back
-    if status in before:
+    if status in before or (before and before[-1] != ReportStatus.PAGED):
         return False
     change(draft, told_back=(*before, str(status)))
     flag(draft, Flag.RETURNED)
