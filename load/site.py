@@ -90,7 +90,13 @@ def site_file(layout: Layout) -> str:
         *_desk("guard-2", "desk2", "guard"),
         *_policy("load-steps", STEP_TYPE, ("care_team", STEP_S), ("shift_leader", 300)),
         *_policy("load-holds", HOLD_TYPE, ("care_team", HOLD_S)),
-        *_table("source", id=SOURCE, name="Load source", fallback_unit="desk"),
+        *_table(
+            "source",
+            id=SOURCE,
+            name="Load source",
+            fallback_unit="desk",
+            clinical_enabled_by="Load, 2026-11-23",
+        ),
     ]
     for unit in range(layout.units):
         name = f"u{unit:04d}"

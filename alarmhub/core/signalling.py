@@ -57,6 +57,14 @@ def kind_of(signal: Signal, world: World) -> tuple[Kind, str]:
     return kind, signal.type or str(kind)
 
 
+def clinical_is_off(signal: Signal, world: World) -> bool:
+    """Whether it would raise a clinical alarm from a source that nobody has answered for yet."""
+    source = world.site.sources.get(signal.source)
+    begins = signal.event in (SignalEvent.START, SignalEvent.ONCE, SignalEvent.UPDATE)
+    enabled = source is None or bool(source.clinical_enabled_by)
+    return begins and not enabled and kind_of(signal, world)[0] is Kind.CLINICAL
+
+
 def priority_of(signal: Signal, kind: Kind, type_id: str, world: World) -> Priority:
     """The signal's or the type's priority, whichever is higher, never below the kind's floor."""
     said = signal.priority or RULES[kind].floor

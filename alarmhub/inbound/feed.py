@@ -17,6 +17,7 @@ from alarmhub import logs
 from alarmhub.clock import Clock
 from alarmhub.core.effects import Page, Report
 from alarmhub.core.events import Signal
+from alarmhub.core.signalling import clinical_is_off
 from alarmhub.core.site import Site, SourceRules
 from alarmhub.engine import notices
 from alarmhub.inbound.mapping import Words, map_words, unmapped_words
@@ -153,11 +154,10 @@ class Feed:
 
     async def store(self, *signals: Signal) -> Stored:
         """Hand the signals to the engine together; returns after their commits. What the engine cannot take
-        now is BUSY, what it never can INVALID; a signal that was stored stays stored whatever became of the
-        others, so senders repeat the whole and each counts once (`Signal.id`, `Signal.key`)."""
-        results = await asyncio.gather(
-            *(self.hub.signal(signal) for signal in signals), return_exceptions=True
-        )
+        now is BUSY, what it never can INVALID, as is a clinical alarm of a source nobody has answered for.
+        A signal that was stored stays stored whatever became of the others, so senders repeat the whole and
+        each counts once (`Signal.id`, `Signal.key`)."""
+        results = await asyncio.gather(*(self._offer(signal) for signal in signals), return_exceptions=True)
         answer, why, retry_after_s = Answer.STORED, "", 0
         outcomes: list[SignalOutcome | None] = []
         for result in results:
@@ -177,6 +177,11 @@ class Feed:
         if answer is Answer.STORED:
             self.status.last_signal_at = self.now()
         return Stored(answer, tuple(outcomes), why, retry_after_s)
+
+    async def _offer(self, signal: Signal) -> SignalOutcome:
+        if clinical_is_off(signal, self.hub.world()):
+            raise Refused("clinical is off until someone answers for this source (clinical_enabled_by)")
+        return await self.hub.signal(signal)
 
     def answered(self, answer: str) -> None:
         """What the source was last told, in its own words ("ACK", "CA", "250")."""

@@ -18,6 +18,7 @@ from aiohttp import hdrs, web
 
 from alarmhub import logs
 from alarmhub.core.kinds import PRIORITY_RANK, RULES, Priority
+from alarmhub.core.signalling import clinical_is_off
 from alarmhub.core.wording import error_label
 from alarmhub.engine.trials import Trials
 from alarmhub.logs import Line
@@ -216,6 +217,8 @@ class Api:
     async def _take_signal(self, request: web.BaseRequest, token: Token, _alarm: str) -> web.StreamResponse:
         taken = wire.read_signal(await read_body(request, self._settings))
         signal = wire.signal_of(taken, self._source_of(token, taken.source))
+        if clinical_is_off(signal, self._desk.world()):
+            raise forbidden("clinical is off until someone answers for this source", field="kind")
         try:
             outcome = await self._intake.signal(signal)
         except Refused:

@@ -234,3 +234,16 @@ async def test_a_line_that_is_no_source_tells_somebody_else() -> None:
 
         await until(alive, "the return")
         assert (it.up, hub.links) == (True, [])
+
+
+async def test_clinical_stays_off_until_somebody_answers_for_the_source() -> None:
+    """Never stored, and said why; with a name in the site file it is."""
+    async with feed() as (it, hub):
+        alarm = Signal(source="plant", event=SignalEvent.START, key="m", kind=Kind.CLINICAL)
+        refused = await it.store(alarm)
+        assert refused.answer is Answer.INVALID
+        assert "clinical_enabled_by" in it.status.last_refusal
+        site = hub.world_now.site
+        plant = replace(site.sources["plant"], clinical_enabled_by="Britta Alm, 2026-11-01")
+        hub.world_now = replace(hub.world_now, site=replace(site, sources=site.sources | {"plant": plant}))
+        assert (await it.store(alarm)).answer is Answer.STORED

@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from alarmhub.ports import AnswerOutcome, NotStored, Refused, SourceStatus
 from tests.support.intake import BED
@@ -408,3 +409,17 @@ async def test_what_is_known_of_each_source() -> None:
         assert plant["last_signal_at"] is not None and plant["refused"] == 1
         assert plant["last_refusal"].startswith("event: expected one of start")
         assert (zigbee["protocol"], zigbee["connected"], zigbee["up"]) == ("mqtt", 1, True)
+
+
+async def test_clinical_stays_off_until_somebody_answers_for_the_source() -> None:
+    """By kind or by a type of that kind; an end is taken, and with a name in the site file all of it."""
+    async with running() as (hub, call):
+        refused = await call.post(ref="m", event="start", place=BED, kind="clinical")
+        assert (refused.status, refused.body["field"]) == (403, "kind")
+        assert hub.intake.taken == []
+        assert (await call.post(ref="m", event="end")).status == 200
+        world = hub.intake.world_now
+        enabled = replace(world.site.sources["plant"], clinical_enabled_by="Britta Alm, 2026-11-01")
+        site = replace(world.site, sources=world.site.sources | {"plant": enabled})
+        hub.intake.world_now = replace(world, site=site)
+        assert (await call.post(ref="m", event="start", place=BED, kind="clinical")).status == 201
