@@ -288,10 +288,11 @@ class App:
             hooks=Hooks(self.lines, [link.source for link in self.settings.alertmanager]),
         )  # fmt: skip
         self.engine.on_tokens.append(self.api.tokens_changed)
-        await self.api.start()
-        self._stack.push_async_callback(self.api.stop)
+        # The API last: when it says that the hub is ready, every line listens.
         await self.lines.start(self.engine)
         self._stack.push_async_callback(self.lines.stop)
+        await self.api.start()
+        self._stack.push_async_callback(self.api.stop)
         spawn(self._count(), "counts", self.crew)
         # What the start made lives as long as the process: the collector need not look at it again.
         gc.collect()
