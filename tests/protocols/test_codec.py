@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from protocols.codec import StreamCodec
 from protocols.espa444 import Link, PagerSystem
-from tests.fuzz.fuzz_espa444 import mutations, one_input
 
 VERBS = [
     "receive_data",
@@ -23,9 +22,3 @@ def test_every_verb_of_the_interface_is_there() -> None:
     """The names are the contract between codecs and the driver."""
     assert [name for name in vars(StreamCodec) if not name.startswith("_")] == VERBS
     assert all(hasattr(PagerSystem(Link()), verb) for verb in VERBS)
-
-
-def test_mutated_conversations_break_no_promise() -> None:
-    """A short run of the fuzz target; the long one is started by hand."""
-    for data in mutations(300, seed=444):
-        one_input(data)
