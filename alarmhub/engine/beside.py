@@ -24,6 +24,8 @@ class Flight:
         )
         self._rooms: set[str] = set()
         self._keys: set[tuple[str, str]] = set()
+        # A sender's id that is being answered there: the same again must get that answer.
+        self._answered = {(row.scope, row.id) for row in folded.answered}
         for change in folded.changes():
             self._wide = self._wide or change.after.drill
             self._rooms.update((room_of(change.after.place, world), change.after.room))
@@ -33,6 +35,8 @@ class Flight:
         """Whether these decisions have nothing to do with the commit in flight: they only open alarms, each
         in a known room that the flight leaves alone."""
         if self._wide or press.poison or press.failed or press.facts or world.site is not self._world.site:
+            return False
+        if any((row.scope, row.id) in self._answered for row in press.answered):
             return False
         changes = press.changes()
         return bool(changes) and all(

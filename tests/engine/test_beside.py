@@ -295,3 +295,16 @@ async def test_what_a_joined_path_calls_it_is_in_flight_too() -> None:
         assert opened.alarm != call.id
         assert shift.alarm(opened.alarm or "").key != "a"
         shift.check()
+
+
+@in_virtual_time
+async def test_the_same_id_again_is_never_beside_the_first() -> None:
+    """Whatever it says now: it waits, and gets the first one's answer."""
+    async with Shift() as shift:
+        slow(shift)
+        first = pressed(shift, "12/1", "a", id="e1")
+        await passes(COMMIT_S / 2)
+        second = pressed(shift, "14/1", "b", id="e1")
+        assert await first == await second
+        assert of(shift.store.batches) == [["a"]]
+        shift.check()
