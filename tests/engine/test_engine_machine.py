@@ -17,14 +17,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from alarmhub.core.events import Answer, DeadlinePassed
 from alarmhub.core.reach import Reach
+from alarmhub.core.site import JoinRule
 from alarmhub.ports import AnswerOutcome, NotStored, SignalOutcome
 from tests.support.shift import COMMIT_S, Shift, lost
 from tests.support.virtual import VirtualLoop, passes
+from tests.support.ward import Ward
 
 PLACES = st.sampled_from(["12/1", "12/2", "12/wc", "13/1", "12", "empty:12/1", "f/999/1"])
 KINDS = st.sampled_from(
     ["patient_call", "toilet_call", "assistance", "emergency", "assault", "drill", "door"]
 )
+SOURCES = st.sampled_from(["plant", "plant", "hubby"])
 STAFF = st.sampled_from(["anna", "bo", "cia", "dan", "eva", "gun", "hugo", "ivar"])
 IDS = st.one_of(st.none(), st.sampled_from(["e1", "e2", "e3"]))
 KEYS = st.sampled_from(["", "k1", "k2", "k3", "k4", "k5"])
@@ -41,7 +44,8 @@ class HubMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner(loop_factory=VirtualLoop)
-        self.shift = Shift()
+        site = Ward().site
+        self.shift = Shift(msgspec.structs.replace(site, joins=(JoinRule(("plant", "hubby"), 10),)))
         self.acknowledged: set[str] = set()
         """Alarms some source was told of."""
         self.replies: dict[tuple[str, str], SignalOutcome] = {}
@@ -69,7 +73,8 @@ class HubMachine(RuleBasedStateMachine):
         if outcome.alarm is not None:
             self.acknowledged.add(outcome.alarm)
         if id is not None:
-            assert self.replies.setdefault(("plant", id), outcome) == outcome, "another answer to the same id"
+            source = more.get("source", "plant")
+            assert self.replies.setdefault((source, id), outcome) == outcome, "another answer to the same id"
 
     async def _answer(self, staff: str, answer: str, which: int, req: str) -> None:
         alarms = sorted(self.shift.engine.state.alarms)
@@ -82,15 +87,15 @@ class HubMachine(RuleBasedStateMachine):
         if req and outcome.error != "unknown_alarm":
             assert self.answers.setdefault((staff, req), outcome) == outcome, "another result of the same req"
 
-    @rule(place=PLACES, kind=KINDS, id=IDS, key=KEYS)
-    def press(self, place: str, kind: str, id: str | None, key: str) -> None:
-        """A source reports a start."""
-        self.run(self._signal(place, "start", id, kind=kind, key=key))
+    @rule(place=PLACES, kind=KINDS, id=IDS, key=KEYS, source=SOURCES)
+    def press(self, place: str, kind: str, id: str | None, key: str, source: str) -> None:
+        """A source reports a start; what two of them say may be one alarm."""
+        self.run(self._signal(place, "start", id, kind=kind, key=key, source=source))
 
-    @rule(place=PLACES, kind=st.one_of(st.none(), KINDS))
-    def reset(self, place: str, kind: str | None) -> None:
+    @rule(place=PLACES, kind=st.one_of(st.none(), KINDS), key=KEYS, source=SOURCES)
+    def reset(self, place: str, kind: str | None, key: str, source: str) -> None:
         """A source reports an end, with or without a kind."""
-        self.run(self._signal(place, "end", None, kind=kind))
+        self.run(self._signal(place, "end", None, kind=kind, key=key, source=source))
 
     @rule(place=PLACES, present=st.booleans())
     def presence(self, place: str, present: bool) -> None:

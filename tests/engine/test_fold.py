@@ -7,12 +7,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from alarmhub.core.alarm import Alarm
 from alarmhub.core.events import Answer, Event, Raised, Signal, SignalEvent, WorldChanged
 from alarmhub.core.kinds import Kind
 from alarmhub.core.reach import Reach
 from alarmhub.core.roster import roster_at
+from alarmhub.core.site import JoinRule
 from alarmhub.core.world import Decision, World
 from alarmhub.engine import fold as fold_module
 from alarmhub.engine.fold import Folder
@@ -48,7 +50,7 @@ class Desk:
     def signal(self, place: str = "12/1", event: str = "start", at: int = T0, **more: Any) -> SignalItem:
         """A source's event that somebody waits for."""
         more.setdefault("kind", Kind.PATIENT_CALL if event == "start" else None)
-        signal = Signal(source="plant", event=SignalEvent(event), place=path(place), **more)
+        signal = Signal(event=SignalEvent(event), place=path(place), **({"source": "plant"} | more))
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         return SignalItem(at, Rank.LOW, "lane", future, signal)
 
@@ -363,3 +365,34 @@ async def test_what_a_poisoned_event_had_half_decided_is_taken_back(monkeypatch:
     )
     assert [row.phase for row in folded.batch().alarms] == ["ended"]
     assert not folded.batch().answered
+
+
+# One event over two paths
+
+
+@in_virtual_time
+async def test_one_event_over_two_paths_is_one_row_with_both_in_its_time_line() -> None:
+    """In one batch or two; each end names the alarm, the second says that it had ended."""
+    for batches in (1, 2):
+        desk = Desk()
+        joins = (JoinRule(("plant", "hubby"), 5),)
+        desk.world = replace(desk.world, site=replace(desk.world.site, joins=joins))
+        kind = Kind.PATIENT_CALL
+        items = [
+            desk.signal(key="7"),
+            desk.signal(source="hubby", key="x9"),
+            desk.signal(event="end", source="hubby", key="x9", kind=kind),
+            desk.signal(event="end", key="7", kind=kind),
+        ]
+        done = [desk.commit(*items)] if batches == 1 else [desk.commit(*items[:3]), desk.commit(*items[3:])]
+        said: list[SignalOutcome] = [reply for folded in done for reply in replies(folded)]
+        assert len({outcome.alarm for outcome in said}) == 1 and said[0].alarm is not None
+        assert [(one.new, one.phase, one.note) for one in said] == [
+            (True, "ringing", ""),
+            (False, "ringing", ""),
+            (False, "ended", ""),
+            (False, "ended", "already_ended"),
+        ]
+        assert [type for folded in done for type in events(folded)] == ["raised", "joined", "ended"]
+        told = [row.address for folded in done for row in folded.batch().outbox if row.channel == "report"]
+        assert told == ["plant", "hubby", "plant", "hubby"], "queued and ended, to each path"

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 from hypothesis import given
 from msgspec.structs import replace
 
-from alarmhub.core.alarm import Acceptance, Alarm, Phase, Told, concerned
+from alarmhub.core.alarm import Acceptance, Alarm, Path, Phase, Told, concerned
 from alarmhub.core.events import Around
 from alarmhub.core.kinds import AGAIN_WITHIN_S, Kind
 from alarmhub.engine.state import HOUR_MS, REPLIES_KEPT, Overlay, State, urgency
@@ -280,3 +280,73 @@ def test_indexes_say_what_the_alarms_say(steps: list[tuple[int, bool, dict[str, 
         assert {a.id for a in state.in_room(ROOM)} == set(state.alarms)
         assert {a.key for a in alarms} == {k for _, k in state._keys}
         assert state.drills == {a.id for a in alarms if a.drill}
+
+
+# One event over two paths
+
+
+def joined(before: Alarm, key: str = "x9") -> Alarm:
+    """The same alarm, of which another source has told too."""
+    return replace(before, paths=(Path("espa", key, key, before.at),))
+
+
+def test_a_joined_alarm_is_found_by_what_either_path_calls_it() -> None:
+    """By key and by source; nothing is left of it but what it was called, for an hour."""
+    state, a = State(), call("a")
+    state.put(a)
+    assert state.by_key("espa", "x9") is None
+    both = joined(a)
+    state.put(both)
+    assert state.by_key("plant", a.key) is both is state.by_key("espa", "x9")
+    assert state.of_source("espa") == [both] == state.of_source("plant")
+    state.put(ended(both, NOW + MIN))
+    assert not any((state.alarms, state._keys, state._rooms, state._staff, state._sources))
+    assert state.ended_elsewhere("espa", "x9") == "a" == state.ended_elsewhere("plant", a.key)
+    state.forget(NOW + MIN + HOUR_MS - 1)
+    assert state.ended_elsewhere("espa", "x9") == "a"
+    state.forget(NOW + MIN + HOUR_MS)
+    assert state.ended_elsewhere("espa", "x9") is None
+
+
+def test_what_is_called_so_again_is_no_longer_the_ended_one() -> None:
+    """In whichever order a commit brings the end and the new call."""
+    for end_first in (True, False):
+        state, both = State(), joined(call("a"))
+        state.put(both)
+        new = call("b", NOW + MIN, source="espa", key="x9")
+        over = ended(both, NOW + MIN)
+        for put in (over, new) if end_first else (new, over):
+            state.put(put)
+        assert state.by_key("espa", "x9") is new and state.ended_elsewhere("espa", "x9") is None
+        assert state.ended_elsewhere("plant", both.key) == "a"
+
+
+def test_an_alarm_of_one_path_that_ended_is_not_named_again() -> None:
+    """Nobody else can still send its end."""
+    state, a = State(), call("a")
+    state.put(a)
+    state.put(ended(a, NOW + MIN))
+    assert state.ended_elsewhere("plant", a.key) is None
+
+
+def test_after_a_restart_the_other_paths_end_is_known_still() -> None:
+    """From what ended within the hour, unless something is called so again."""
+    state, both = State(), joined(call("a"))
+    state.remember_ended([ended(both, NOW + MIN)])
+    assert state.ended_elsewhere("espa", "x9") == "a"
+    state.put(call("b", NOW + MIN, source="espa", key="x9"))
+    assert state.ended_elsewhere("espa", "x9") is None
+
+
+def test_a_batch_finds_what_it_has_joined_and_ended() -> None:
+    """Start, join, end and the other end within one batch."""
+    state, a = State(), call("a")
+    state.put(a)
+    overlay, both = Overlay(state), joined(a)
+    overlay.put(both)
+    assert overlay.by_key("espa", "x9") is both and state.by_key("espa", "x9") is None
+    overlay.put(ended(both, NOW + MIN))
+    assert overlay.by_key("espa", "x9") is None and overlay.ended_elsewhere("espa", "x9") == "a"
+    overlay.put(call("b", NOW + MIN, source="espa", key="x9"))
+    assert overlay.ended_elsewhere("espa", "x9") is None
+    assert overlay.ended_elsewhere("plant", a.key) == "a"
