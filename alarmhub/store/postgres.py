@@ -156,6 +156,7 @@ class PostgresStore:
         writing = self._writers[beside]
         async with writing.lock:
             if not writing.connected:
+                await self._expire()
                 raise StoreUnavailable("the lease must be acquired again first")
             name, values = _statement(batch)
             try:
