@@ -138,12 +138,17 @@ class Loaded(Struct, frozen=True, gc=False):
 
 
 class Token(Struct, frozen=True, gc=False):
-    """A bearer secret, stored as its SHA-256. kind: source | phone | api."""
+    """A bearer secret, stored as its SHA-256. kind: source | phone | api | board.
+
+    `device`: the enrolled phone a phone's secret belongs to, "" = none; `subject` is then who carries it, ""
+    = nobody.
+    """
 
     digest: bytes
     kind: str
     subject: str
     scopes: tuple[str, ...] = ()
+    device: str = ""
 
 
 class TimelineEntry(Struct, frozen=True, gc=False):

@@ -216,7 +216,7 @@ SELECT coalesce(max(version), 0) + 1, $1::bigint, $2::json FROM site
 RETURNING version;
 
 -- token --
-SELECT digest, kind, subject, scopes FROM token WHERE digest = $1 AND NOT revoked;
+SELECT digest, kind, subject, scopes, device FROM token WHERE digest = $1 AND NOT revoked;
 
 -- add_tokens --
 INSERT INTO token (digest, kind, subject, scopes, created_at)
