@@ -36,6 +36,7 @@ from alarmhub.store.embedded import EmbeddedServer
 from alarmhub.store.postgres import PostgresStore
 from alarmhub.tasks import Crew, spawn, watch_loop
 from alarmhub.web.api import Api
+from alarmhub.web.pages import Pages
 from alarmhub.web.server import WebSettings
 
 STANDBY_LOOK_EVERY_S = 0.1
@@ -286,6 +287,7 @@ class App:
             on_refused=lambda reason: self.metrics.refusals.labels("api", reason).inc(),
             lines=lambda: self.lines.status(), trials=self.trials,
             hooks=Hooks(self.lines, [link.source for link in self.settings.alertmanager]),
+            doors=[Pages(socket_port=lambda: self.gateway.port)],
         )  # fmt: skip
         self.engine.on_tokens.append(self.api.tokens_changed)
         # The API last: when it says that the hub is ready, every line listens.

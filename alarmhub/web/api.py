@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
@@ -62,13 +62,22 @@ _log = logs.get("web")
 _Serve = Callable[[web.BaseRequest, Token | None, str], Awaitable[web.StreamResponse]]
 
 
+class Door(Protocol):
+    """Some of the operations, by their names in `routes`. They get request, caller and path parameter."""
+
+    def serves(self) -> dict[str, _Serve]:
+        """Name of the operation → what answers it."""
+        ...
+
+
 class Api:
     """The hub's HTTP server.
 
     `metrics_render` gives the text of /metrics. `ready` gives "" while this hub is the active one, else why
     not, in plain words. `on_refused` hears the name of every refusal (a closed list). `lines`: what is known
-    of the sources with a line of their own; `hooks`: those that post in a format of theirs. Make it inside a
-    running event loop; `start`, then `stop`.
+    of the sources with a line of their own; `hooks`: those that post in a format of theirs. `doors`: they
+    answer further operations; one that nobody answers is not there. Make it inside a running event loop;
+    `start`, then `stop`.
     """
 
     def __init__(
@@ -84,6 +93,7 @@ class Api:
         lines: Callable[[], Sequence[SourceStatus]] = lambda: (),
         hooks: Webhooks | None = None,
         trials: Trials,
+        doors: Sequence[Door] = (),
     ) -> None:
         self._lines, self._posting = lines, Posting()
         self._hooks = hooks or NoWebhooks()
@@ -112,6 +122,8 @@ class Api:
             "getMetrics": self._get_metrics,
             **TrialDoor(trials, settings).serves(),
         }
+        for door in doors:
+            self._serve |= door.serves()
 
     @property
     def port(self) -> int:
@@ -155,16 +167,19 @@ class Api:
         self._check_host(request)
         found = at(request.raw_path) or at(request.path)
         if found is None:
-            raise Failed(HTTPStatus.NOT_FOUND, "not_found", "there is nothing at this address")
-        methods, alarm = found
+            raise _nothing_here()
+        methods, parameter = found
         route = methods.get("GET" if request.method == "HEAD" else request.method)
         if route is None:
             allow = allowed_methods(methods)
             raise Failed(
                 HTTPStatus.METHOD_NOT_ALLOWED, "method", f"only {allow} here", headers={"Allow": allow}
             )
+        serve = self._serve.get(route.name)
+        if serve is None:
+            raise _nothing_here()
         token = await self._admit(request, route)
-        return await self._serve[route.name](request, token, alarm)
+        return await serve(request, token, parameter)
 
     async def _admit(self, request: web.BaseRequest, route: Route) -> Token | None:
         """Who calls, when the route asks for it. Raises Failed (401, 403, 503)."""
@@ -366,6 +381,10 @@ class Api:
         response = reply(self._metrics_render())
         response.headers[hdrs.CONTENT_TYPE] = METRICS_CONTENT_TYPE
         return response
+
+
+def _nothing_here() -> Failed:
+    return Failed(HTTPStatus.NOT_FOUND, "not_found", "there is nothing at this address")
 
 
 def _not_stored(wait_s: int) -> Failed:

@@ -144,6 +144,8 @@ def document() -> dict[str, Any]:
         ]
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
+        if route.page:
+            continue
         paths.setdefault(route.path, {})[route.method.lower()] = _described(route, schema_of)
     return {
         "openapi": "3.1.0",

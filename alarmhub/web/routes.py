@@ -26,12 +26,16 @@ SCOPES: Final[dict[str, str]] = {
 SOURCE: Final = "source"
 PHONE: Final = "phone"
 API: Final = "api"
+SESSION: Final = "session"
+BOARD: Final = "board"
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """One operation. `kinds`: whose secrets may use it; `scope`: what an api token must hold besides.
+    """One operation. `kinds`: whose credentials may use it; `scope`: what an api token must hold besides,
+    `action`: what somebody signed in must be allowed in some unit (`core.rights`).
 
-    No `kinds`: open to everybody. `local_too`: open to callers on this machine as well.
+    No `kinds`: open to everybody. `local_too`: open to callers on this machine as well. `page`: for people's
+    browsers, and so not in the OpenAPI document. A path has at most one parameter, a whole segment.
     """
 
     method: str
@@ -40,7 +44,9 @@ class Route(Struct, frozen=True, kw_only=True):
     summary: str
     kinds: tuple[str, ...] = ()
     scope: str = ""
+    action: str = ""
     local_too: bool = False
+    page: bool = False
 
 
 SIGNALS: Final = "/api/v1/signals"
@@ -115,31 +121,42 @@ ROUTES: Final = (
         method="GET", path="/metrics", name="getMetrics", kinds=(API,), scope=METRICS_READ, local_too=True,
         summary="Figures in Prometheus' text format.",
     ),
+    Route(method="GET", path="/phone", name="getPhonePage", page=True, summary="The phone app."),
+    Route(method="GET", path="/sw.js", name="getWorker", page=True, summary="The app's service worker."),
+    Route(
+        method="GET", path="/manifest.webmanifest", name="getManifest", page=True,
+        summary="What makes the phone app installable.",
+    ),
+    Route(
+        method="GET", path="/static/{file}", name="getStatic", page=True,
+        summary="Scripts, styles and pictures of the pages.",
+    ),
 )  # fmt: skip
 
 _EXACT: Final[dict[str, dict[str, Route]]] = {}
-_ONE: Final[dict[str, Route]] = {}
-_ANSWERS: Final[dict[str, Route]] = {}
+_WITH_PARAMETER: Final[dict[tuple[str, str], dict[str, Route]]] = {}
+"""By what stands before and after the parameter; a path that fits two is the longer one's."""
 for _route in ROUTES:
-    if _route.path == ALARMS + "/{id}":
-        _ONE[_route.method] = _route
-    elif _route.path == ALARMS + "/{id}/answers":
-        _ANSWERS[_route.method] = _route
+    _before, _brace, _rest = _route.path.partition("{")
+    if _brace:
+        _around = (_before, _rest.partition("}")[2])
+        _WITH_PARAMETER.setdefault(_around, {})[_route.method] = _route
     else:
         _EXACT.setdefault(_route.path, {})[_route.method] = _route
+_LONGEST_FIRST: Final = sorted(_WITH_PARAMETER.items(), key=lambda item: -len("".join(item[0])))
 
 
 def at(path: str) -> tuple[dict[str, Route], str] | None:
-    """The operations at a path by method, and the alarm id in it ("" for none). None: no such path."""
+    """The operations at a path by method, and the parameter in it ("" for none). None: no such path."""
     methods = _EXACT.get(path)
     if methods is not None:
         return methods, ""
-    if not path.startswith(ALARMS + "/"):
-        return None
-    rest = path[len(ALARMS) + 1 :]
-    if rest.endswith("/answers"):
-        return _ANSWERS, rest.removesuffix("/answers")
-    return _ONE, rest
+    for (before, after), methods in _LONGEST_FIRST:
+        if path.startswith(before) and path.endswith(after):
+            value = path[len(before) : len(path) - len(after)]
+            if value and "/" not in value:
+                return methods, value
+    return None
 
 
 def allowed_methods(methods: dict[str, Route]) -> str:

@@ -12,6 +12,7 @@ from alarmhub.clock import MonotonicClock
 from alarmhub.engine.trials import Trials
 from alarmhub.ports import SourceStatus, Store
 from alarmhub.web.api import Api
+from alarmhub.web.pages import Pages
 from alarmhub.web.server import WebSettings
 from tests.support.hooks import Hooks
 from tests.support.intake import Intake, Shelf
@@ -112,6 +113,7 @@ class Hub:
             hooks=self.hooks,
             lines=lambda: self.lines,
             trials=self.trials,
+            doors=[Pages(socket_port=lambda: 8081)],
         )
 
     @property
