@@ -34,6 +34,7 @@ from alarmhub.inbound.scaip_settings import ScaipLink
 from alarmhub.inbound.settings import LONGEST_FAULT_VALUE_CHARS, Name, Port
 from alarmhub.inbound.smtp_settings import SmtpLink
 from alarmhub.inbound.snpp_settings import SnppLink
+from alarmhub.push.settings import ApnsSettings, FcmSettings, WebPushSettings
 from alarmhub.secret import Secret
 
 ENV_PREFIX: Final = "ALARMHUB_"
@@ -143,6 +144,9 @@ class Settings(Struct, frozen=True):
     api: ApiSettings = ApiSettings()
     phones: PhoneSettings = PhoneSettings()
     log: LogSettings = LogSettings()
+    apns: ApnsSettings = ApnsSettings()
+    fcm: FcmSettings = FcmSettings()
+    webpush: WebPushSettings = WebPushSettings()
     espa: tuple[EspaLink, ...] = ()
     espa_sender: tuple[EspaSender, ...] = ()
     espax: tuple[EspaxLink, ...] = ()
@@ -230,6 +234,9 @@ _SECTIONS: Final[dict[str, type[Struct]]] = {
     "api": ApiSettings,
     "phones": PhoneSettings,
     "log": LogSettings,
+    "apns": ApnsSettings,
+    "fcm": FcmSettings,
+    "webpush": WebPushSettings,
 }
 
 
@@ -359,6 +366,8 @@ def _contradictions(settings: Settings) -> list[str]:
         faults.append("[phones] dead_after_s: expected at least twice beat_s, one lost beat is no dead phone")
     if phones.port and (phones.host, phones.port) == (settings.api.host, settings.api.port):
         faults.append("[phones] port: the same as [api] port")
+    for name in ("apns", "fcm", "webpush"):
+        faults += [f"[{name}] {fault}" for fault in getattr(settings, name).faults()]
     return faults + _link_contradictions(settings)
 
 

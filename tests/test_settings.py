@@ -220,6 +220,29 @@ def test_charsets_are_those_of_the_codec() -> None:
     assert set(Charset.__args__) == set(CHARSETS)  # type: ignore[attr-defined]
 
 
+class TestPush:
+    """What a provider's section says against itself is named with its section."""
+
+    def test_each_provider_is_off_until_its_credentials_are_set(self) -> None:
+        """An empty file pushes nowhere."""
+        settings = accepted()
+
+        assert not (settings.apns.on or settings.fcm.on or settings.webpush.on)
+
+    def test_half_a_credential_is_refused_with_its_path(self) -> None:
+        """Found at the start, not at the first alarm."""
+        assert faults('[apns]\nkey_id = "K"\n[webpush]\ncontact = "it"\n') == [
+            "[apns] key_file: missing; required with key_id, team_id and topic",
+            "[webpush] contact: expected mailto:ADDRESS or https://HOST",
+        ]
+
+    def test_a_credential_may_come_from_the_environment(self) -> None:
+        """As a secret, which does not print."""
+        settings = accepted(ALARMHUB_FCM__SERVICE_ACCOUNT='{"type": "service_account"}')
+
+        assert settings.fcm.on and "service_account" not in repr(settings.fcm.service_account)
+
+
 class TestExampleFile:
     """`config/alarmhub.example.toml` tells the truth about every setting."""
 
@@ -263,8 +286,11 @@ class TestExampleFile:
                 elif not field.required and field.default is not None:
                     default = msgspec.json.decode(msgspec.json.encode(field.default))
                     assert link[field.name] == default, f"[[{name}]] {field.name}"
+        for name in ("apns", "fcm", "webpush"):
+            tables[name] |= {key: str(EXAMPLE) for key in tables[name] if key.endswith("_file")}
         settings = parse(tables, {})
         assert [len(getattr(settings, name)) for name in LINKS] == [1] * len(LINKS)
+        assert settings.apns.on and settings.fcm.on and settings.webpush.on
         assert settings.database.dsn is not None
         assert settings.hub.name is not None
 
