@@ -9,7 +9,7 @@ Every method raises `ports.StoreUnavailable` when the database cannot be asked. 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -197,6 +197,11 @@ class PushTargets(Protocol):
 
     async def targets(self) -> Sequence[PushTarget]:
         """All, of phones that are not revoked."""
+        ...
+
+    async def carriers(self) -> Mapping[str, str]:
+        """Who carries each phone now: device → staff id. Phones that nobody carries, or revoked, are not in
+        it."""
         ...
 
     async def put_target(self, target: PushTarget) -> None:

@@ -63,7 +63,11 @@ class EventRow(Struct, frozen=True, gc=False):
 
 
 class OutboxRow(Struct, frozen=True, gc=False):
-    """An effect to carry out. FIFO per (channel, address): `id`s sort in order of creation."""
+    """An effect to carry out. FIFO per (channel, address): `id`s sort in order of creation.
+
+    One written with an `attempt` is carried out by its writer right after the commit: nobody can claim it
+    before `give_up_at`, unless the writer dies (`Store.unclaim`).
+    """
 
     id: str
     alarm: str

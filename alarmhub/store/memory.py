@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from alarmhub.core.alarm import Alarm
 from alarmhub.core.site import Site
+from alarmhub.people import Device, PushTarget
 from alarmhub.ports import (
     AlarmRow,
     AnsweredRow,
@@ -65,6 +66,8 @@ class Tables(Struct):
     policies: dict[tuple[str, int], bytes] = field(default_factory=dict)
     tokens: dict[bytes, Token] = field(default_factory=dict)
     tokens_version: int = 0
+    devices: dict[str, Device] = field(default_factory=dict)
+    push_targets: dict[tuple[str, str], PushTarget] = field(default_factory=dict)
 
 
 class MemoryStore:
@@ -338,7 +341,7 @@ class MemoryStore:
         tables.events.update({row.id: row for row in batch.events})
         for effect in batch.outbox:
             tables.outbox[effect.id] = effect
-            tables.leased_until[effect.id] = 0
+            tables.leased_until[effect.id] = effect.give_up_at if effect.attempt else 0
         for reply in batch.answered:
             tables.answered.setdefault((reply.scope, reply.id), reply)
         kept, forgotten = rows.last_facts(batch.facts)

@@ -176,19 +176,19 @@ class PostgresStore:
 
     async def applied(self, batch_id: str) -> bool:
         """See `ports.Store.applied`."""
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             return bool(await connection.fetchval(QUERIES["applied"], batch_id))
 
     async def unclaim(self, epoch: int) -> None:
         """See `ports.Store.unclaim`."""
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             held = await connection.fetchval(QUERIES["unclaim"], self._shard, epoch)
         if not held:
             raise Fenced
 
     async def claim(self, epoch: int, now: int, lease_ms: int, limit: int) -> Sequence[OutboxRow]:
         """See `ports.Store.claim`."""
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             found = await connection.fetch(QUERIES["claim"], self._shard, epoch, now, lease_ms, limit)
         if not found:
             raise Fenced
@@ -198,7 +198,7 @@ class PostgresStore:
     async def settle(self, epoch: int, sent: Sequence[str], again: Sequence[tuple[str, int]]) -> None:
         """See `ports.Store.settle`."""
         ids, times = rows.columns(again, 2)
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             held = await connection.fetchval(QUERIES["settle"], self._shard, epoch, list(sent), ids, times)
         if not held:
             raise Fenced
@@ -206,7 +206,7 @@ class PostgresStore:
     async def trim(self, epoch: int, now: int) -> None:
         """See `ports.Store.trim`."""
         oldest = (now - rows.REPLIES_KEPT_MS, now - rows.BATCHES_KEPT_MS)
-        async with self._reading(LOAD_WITHIN_S) as connection:
+        async with self.reading(LOAD_WITHIN_S) as connection:
             held = await connection.fetchval(
                 QUERIES["trim"], self._shard, epoch, *oldest, timeout=LOAD_WITHIN_S
             )
@@ -217,7 +217,7 @@ class PostgresStore:
 
     async def load(self, now: int) -> Loaded:
         """See `ports.Store.load`."""
-        async with self._reading(LOAD_WITHIN_S) as connection:
+        async with self.reading(LOAD_WITHIN_S) as connection:
             alarms = await connection.fetch(QUERIES["load_open"], timeout=LOAD_WITHIN_S)
             ended = await connection.fetch(QUERIES["load_ended"], now - rows.ENDED_RECENTLY_MS)
             facts = await connection.fetch(QUERIES["load_facts"], timeout=LOAD_WITHIN_S)
@@ -236,20 +236,20 @@ class PostgresStore:
 
     async def remembered(self, scope: str, id: str) -> bytes | None:
         """See `ports.Store.remembered`."""
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             answer: bytes | None = await connection.fetchval(QUERIES["remembered"], scope, id)
             return answer
 
     async def site(self) -> Site | None:
         """See `ports.Store.site`."""
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             newest = await connection.fetchrow(QUERIES["site"])
             policies = await connection.fetch(QUERIES["policies"])
         return None if newest is None else rows.whole_site(newest["version"], newest["body"], policies)
 
     async def alarm(self, id: str) -> tuple[Alarm, Sequence[TimelineEntry]] | None:
         """See `ports.Store.alarm`."""
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             body = await connection.fetchval(QUERIES["alarm"], id)
             events = await connection.fetch(QUERIES["timeline"], id)
         return None if body is None else (rows.decode_alarm(body), [_entry(row) for row in events])
@@ -265,20 +265,20 @@ class PostgresStore:
     ) -> Sequence[Alarm]:
         """See `ports.Store.alarms`."""
         only = None if units is None else list(units)
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             found = await connection.fetch(QUERIES["alarms"], phase, only, source, limit, after)
         return [rows.decode_alarm(row[0]) for row in found]
 
     async def condition(self, since: int) -> Condition:
         """How the database is; newest alarms are looked for from `since` (epoch ms) on."""
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             return await condition_of(connection, self._shard, since)
 
     # -- site and tokens -------------------------------------------------------------------------------------
 
     async def publish_site(self, body: bytes, policies: Sequence[tuple[str, int, bytes]], now: int) -> int:
         """See `ports.Store.publish_site`. Raises Unstorable if a published policy version would change."""
-        async with self._reading() as connection, connection.transaction():
+        async with self.reading() as connection, connection.transaction():
             await connection.execute(QUERIES["publish_lock"])
             changed = await connection.fetch(QUERIES["publish_policies"], *rows.columns(policies, 3))
             if changed:
@@ -288,14 +288,14 @@ class PostgresStore:
 
     async def token(self, digest: bytes) -> Token | None:
         """See `ports.Store.token`."""
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             row = await connection.fetchrow(QUERIES["token"], digest)
         return None if row is None else Token(**{**row, "scopes": tuple(row["scopes"])})
 
     async def add_tokens(self, tokens: Sequence[Token], now: int) -> None:
         """See `ports.Store.add_tokens`."""
         given = rows.columns(((t.digest, t.kind, t.subject, " ".join(t.scopes)) for t in tokens), 4)
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             await connection.execute(QUERIES["add_tokens"], *given, now)
 
     # -- connections -----------------------------------------------------------------------------------------
@@ -334,7 +334,7 @@ class PostgresStore:
                 raise
 
     @asynccontextmanager
-    async def _reading(self, within_s: float = READ_WITHIN_S) -> AsyncIterator[Any]:
+    async def reading(self, within_s: float = READ_WITHIN_S) -> AsyncIterator[Any]:
         """A connection of the pool."""
         if self._pool is None:
             raise StoreUnavailable("the store is not open")

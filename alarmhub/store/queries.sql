@@ -28,9 +28,11 @@ WITH fence AS MATERIALIZED (
     SELECT u.* FROM fresh, unnest($27::text[], $28::text[], $29::bigint[], $30::bytea[]) u
     ON CONFLICT (scope, id) DO NOTHING
 ), effects AS (
-    INSERT INTO outbox (id, alarm, channel, address, body, created_at, give_up_at, attempt)
-    SELECT u.* FROM fresh, unnest($31::text[], $32::text[], $33::text[], $34::text[], $35::json[], $36::bigint[],
-        $37::bigint[], $38::integer[]) u
+    -- With an attempt they are being carried out by who writes them: nobody claims them before they are over.
+    INSERT INTO outbox (id, alarm, channel, address, body, created_at, give_up_at, attempt, lease_until)
+    SELECT u.*, CASE WHEN u.attempt > 0 THEN u.give_up_at ELSE 0 END
+    FROM fresh, unnest($31::text[], $32::text[], $33::text[], $34::text[], $35::json[], $36::bigint[],
+        $37::bigint[], $38::integer[]) u (id, alarm, channel, address, body, created_at, give_up_at, attempt)
 )
 -- write --
 -- Alarms, their log, replies to remember, effects to carry out.
@@ -63,8 +65,9 @@ WITH fence AS MATERIALIZED (
     SELECT $27::text, $28::text, $29::bigint, $30::bytea FROM fresh WHERE $27::text IS NOT NULL
     ON CONFLICT (scope, id) DO NOTHING
 ), effects AS (
-    INSERT INTO outbox (id, alarm, channel, address, body, created_at, give_up_at, attempt)
-    SELECT $31::text, $32::text, $33::text, $34::text, $35::json, $36::bigint, $37::bigint, $38::integer
+    INSERT INTO outbox (id, alarm, channel, address, body, created_at, give_up_at, attempt, lease_until)
+    SELECT $31::text, $32::text, $33::text, $34::text, $35::json, $36::bigint, $37::bigint, $38::integer,
+        CASE WHEN $38::integer > 0 THEN $37::bigint ELSE 0 END
     FROM fresh WHERE $31::text IS NOT NULL
 )
 SELECT count(*) FROM fence;
@@ -223,6 +226,26 @@ INSERT INTO token (digest, kind, subject, scopes, created_at)
 SELECT u.digest, u.kind, u.subject, string_to_array(u.scopes, ' '), $5::bigint
 FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[]) u (digest, kind, subject, scopes)
 ON CONFLICT (digest) DO UPDATE SET scopes = excluded.scopes;
+
+-- push_targets --
+SELECT t.device, t.transport, t.address, t.registered_at, t.keys, t.taken_at
+FROM push_target t JOIN device d ON d.id = t.device
+WHERE d.revoked_at IS NULL ORDER BY t.device, t.transport;
+
+-- push_carriers --
+SELECT id, staff FROM device WHERE revoked_at IS NULL AND staff <> '';
+
+-- push_target_put --
+WITH moved AS (
+    DELETE FROM push_target WHERE transport = $2 AND address = $3 AND device <> $1
+)
+INSERT INTO push_target (device, transport, address, registered_at, keys, taken_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (device, transport) DO UPDATE SET address = excluded.address, keys = excluded.keys,
+    registered_at = excluded.registered_at, taken_at = excluded.taken_at;
+
+-- push_target_drop --
+DELETE FROM push_target WHERE device = $1 AND transport = $2 AND address = $3 RETURNING 1;
 
 -- alarm --
 SELECT body FROM alarm WHERE id = $1;

@@ -555,3 +555,22 @@ async def test_closing_twice_is_closing_once(store: Any, epoch: int) -> None:
 
     with pytest.raises(StoreUnavailable):
         await store.write(epoch, raised(alarm()))
+
+
+async def test_what_its_writer_carries_out_is_claimed_only_when_that_one_is_gone(
+    store: Any, epoch: int
+) -> None:
+    """A push goes from the commit to the wire without asking back; a restart finds what was left."""
+    own = effect_row(channel="push", address="anna", created_at=NOW, give_up_at=NOW + 60_000, attempt=1)
+    more = [effect_row(channel="push", address="bo", give_up_at=NOW + 60_000, attempt=1) for _ in range(2)]
+    await store.write(epoch, batch(outbox=[own]))
+    await store.write(epoch, msgspec.structs.replace(raised(alarm()), outbox=[more[0]]))
+    await store.write(epoch, batch(outbox=[more[1]]))
+
+    assert list(await store.claim(epoch, NOW + 59_999, 1000, 10)) == []
+    await store.unclaim(epoch)
+    claimed = await store.claim(epoch, NOW + 1, 1000, 10)
+
+    assert [(row.id, row.attempt) for row in claimed] == [(row.id, 2) for row in (own, *more)]
+    await store.settle(epoch, [row.id for row in claimed], [])
+    assert list((await store.load(NOW)).outbox) == []
