@@ -11,7 +11,7 @@ import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Final, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from aiohttp import hdrs, web
@@ -165,10 +165,11 @@ class Api:
 
     async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
         self._check_host(request)
-        found = at(request.raw_path) or at(request.path)
+        # As it was sent, so that an encoded slash stays within its segment.
+        found = at(request.raw_path.partition("?")[0]) or at(request.path)
         if found is None:
             raise _nothing_here()
-        methods, parameter = found
+        methods, parameter = found[0], unquote(found[1])
         route = methods.get("GET" if request.method == "HEAD" else request.method)
         if route is None:
             allow = allowed_methods(methods)

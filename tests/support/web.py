@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import aiohttp
+from yarl import URL
 
 from alarmhub.clock import MonotonicClock
 from alarmhub.engine.trials import Trials
@@ -55,16 +56,17 @@ class Caller:
     async def __call__(
         self,
         method: str,
-        path: str,
+        path: str | URL,
         *,
         secret: str | None = PLANT,
         headers: dict[str, str] | None = None,
         **kw: Any,
     ) -> Answer:
+        url = URL(self._hub.url).join(path) if isinstance(path, URL) else self._hub.url + path
         sent = dict(headers or {})
         if secret is not None:
             sent.setdefault("Authorization", f"Bearer {secret}")
-        async with self._http.request(method, self._hub.url + path, headers=sent, **kw) as response:
+        async with self._http.request(method, url, headers=sent, **kw) as response:
             return Answer(response.status, response.headers.copy(), await response.read())
 
     async def post(self, secret: str | None = PLANT, **signal: Any) -> Answer:

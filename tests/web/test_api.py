@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from yarl import URL
 
 from alarmhub.ports import AnswerOutcome, NotStored, Refused, SourceStatus
 from tests.support.intake import BED
@@ -319,6 +320,18 @@ async def test_nothing_there_is_404(path: str) -> None:
     """As a problem, whoever asks."""
     async with running() as (_, call):
         is_problem(await call("GET", path), 404)
+
+
+async def test_a_path_parameter_is_a_segment_without_the_query_and_decoded() -> None:
+    """What stands behind a question mark is no part of it; an encoded slash is."""
+    async with running() as (_, call):
+        opened = await call.post(**START)
+        id = opened.body["alarm"]
+        asked = await call("GET", f"/api/v1/alarms/{id}?shown=long")
+        encoded = await call("GET", URL(f"/api/v1/alarms/%{ord(id[0]):x}{id[1:]}", encoded=True))
+        outside = await call("GET", URL(f"/api/v1/alarms/{id}%2Fanswers", encoded=True))
+    assert (asked.status, encoded.status, outside.status) == (200, 200, 404)
+    assert asked.body["alarm"]["id"] == id
 
 
 async def test_head_is_get_without_a_body() -> None:
