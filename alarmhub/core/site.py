@@ -66,13 +66,15 @@ class Role(Struct, frozen=True):
 
 
 class Staff(Struct, frozen=True):
-    """A person or a desk. `units`: whose phone belongs to which units; `pager`: one-way number."""
+    """A person or a desk. `units`: whose phone belongs to which units; `pager`: one-way number; `grants`:
+    roles of who signs in, in words (`core.rights`)."""
 
     id: str
     name: str
     units: tuple[str, ...] = ()
     pager: str | None = None
     desk: bool = False
+    grants: tuple[str, ...] = ()
 
 
 class Duty(Struct, frozen=True):

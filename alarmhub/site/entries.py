@@ -68,13 +68,14 @@ class RoleEntry(Struct):
 
 
 class StaffEntry(Struct):
-    """`[[staff]]`: a person or a desk."""
+    """`[[staff]]`: a person or a desk. `grants`: "shift_leader:201" in one unit, "engineer" in all."""
 
     id: Id
     name: Text
     units: list[Id] = field(default_factory=list)
     pager: Annotated[str, Meta(pattern=r"^[0-9]{1,16}$")] | None = None
     desk: bool = False
+    grants: list[Text] = field(default_factory=list)
 
 
 class DutyEntry(Struct):

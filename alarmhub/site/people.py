@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from alarmhub.core import rights
 from alarmhub.core.site import Cover, Duty, Role, Staff, Unit
-from alarmhub.site.entries import CoverEntry
+from alarmhub.site.entries import CoverEntry, StaffEntry
 from alarmhub.site.reading import Reading, as_list, numbered
 from alarmhub.site.targets import compile_targets, outside
 
@@ -79,7 +80,25 @@ def compile_staff(reading: Reading) -> None:
         if entry.pager is not None and (owner := pagers.setdefault(entry.pager, entry.id)) != entry.id:
             reading.faults.add(f"{path}.pager", f'"{entry.pager}" is already the pager of "{owner}"')
         if _first(entry.id, reading.staff, path, reading):
-            reading.staff[entry.id] = Staff(entry.id, entry.name, tuple(entry.units), entry.pager, entry.desk)
+            reading.staff[entry.id] = Staff(
+                entry.id, entry.name, tuple(entry.units), entry.pager, entry.desk, tuple(entry.grants)
+            )
+        _check_grants(entry, path, reading)
+
+
+def _check_grants(entry: StaffEntry, path: str, reading: Reading) -> None:
+    if entry.desk and entry.grants:
+        reading.faults.add(f"{path}.grants", "a desk does not sign in: only people have accounts")
+    for index, text in enumerate(entry.grants):
+        where = f"{path}.grants[{index}]"
+        grant = rights.read(text)
+        if grant is None:
+            roles = ", ".join(rights.Office)
+            reading.faults.add(where, f'expected ROLE or ROLE:UNIT with a role of {roles}; got "{text}"')
+        elif grant.unit:
+            reading.known("unit", grant.unit, where)
+            if grant.role is rights.Office.ADMINISTRATOR:
+                reading.faults.add(where, f"{grant.role} belongs to no unit: leave :{grant.unit} out")
 
 
 def compile_duties(reading: Reading) -> None:

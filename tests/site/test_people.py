@@ -14,6 +14,7 @@ name = "Anna Ek"
 LAST = 'last_resort = ["vaxeln"]'
 PAGED = 'pager = "1043"'
 NEIGHBOURS = 'neighbours = ["202"]'
+GRANTS = 'grants = ["shift_leader:201"]'
 
 CASES = [
     ('[[staff]]\nid = "bo"', ANNA + '[[staff]]\nid = "bo"', "staff[2].id", '"anna" is there twice'),
@@ -23,6 +24,10 @@ CASES = [
     (NEIGHBOURS, 'neighbours = ["203"]', "unit[0].neighbours[0]", 'no unit "203"'),
     (NEIGHBOURS, 'neighbours = ["201"]', "unit[0].neighbours[0]", "no neighbour of its own"),
     ('deputy = "guard"', 'deputy = "gurad"', "role[0].deputy", 'did you mean "guard"?'),
+    (GRANTS, 'grants = ["shift_leader:209"]', "staff[1].grants[0]", 'no unit "209"'),
+    (GRANTS, 'grants = ["engineer", "boss:201"]', "staff[1].grants[1]", "expected ROLE or ROLE:UNIT"),
+    (GRANTS, 'grants = ["administrator:201"]', "staff[1].grants[0]", "belongs to no unit"),
+    ("desk = true", 'desk = true\ngrants = ["engineer"]', "staff[0].grants", "a desk does not sign in"),
     ('units = ["201"]', 'units = ["301"]', "staff[1].units[0]", 'no unit "301"'),
     ('staff = "bo"', 'staff = "bosse"', "duty[1].staff", 'no staff "bosse"'),
     ('beds = ["1", "2-3"]', 'beds = ["1", "9"]', "duty[1].beds[1]", 'no place of unit "201" "9"'),

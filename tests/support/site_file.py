@@ -57,6 +57,7 @@ id = "anna"
 name = "Anna Berg"
 units = ["201"]
 pager = "1042"
+grants = ["shift_leader:201"]
 
 [[staff]]
 id = "bo"
