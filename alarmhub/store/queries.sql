@@ -227,6 +227,67 @@ SELECT u.digest, u.kind, u.subject, string_to_array(u.scopes, ' '), $5::bigint
 FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[]) u (digest, kind, subject, scopes)
 ON CONFLICT (digest) DO UPDATE SET scopes = excluded.scopes;
 
+-- account --
+-- By the one name that is given.
+SELECT staff, login, handle, created_at, password, must_change, external, disabled_at FROM account
+WHERE staff = $1::text OR login = $2::text OR external = $3::text OR handle = $4::bytea;
+
+-- accounts --
+SELECT staff, login, handle, created_at, password, must_change, external, disabled_at FROM account
+ORDER BY staff;
+
+-- account_put --
+INSERT INTO account (staff, login, handle, created_at, password, must_change, external, disabled_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (staff) DO UPDATE SET login = excluded.login, handle = excluded.handle,
+    created_at = excluded.created_at, password = excluded.password, must_change = excluded.must_change,
+    external = excluded.external, disabled_at = excluded.disabled_at;
+
+-- passkeys --
+SELECT id, staff, public_key, sign_count, label, created_at, used_at FROM passkey
+WHERE staff = $1 ORDER BY created_at, id;
+
+-- passkey --
+SELECT id, staff, public_key, sign_count, label, created_at, used_at FROM passkey WHERE id = $1;
+
+-- passkey_put --
+INSERT INTO passkey (id, staff, public_key, sign_count, label, created_at, used_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (id) DO UPDATE SET public_key = excluded.public_key, sign_count = excluded.sign_count,
+    label = excluded.label, created_at = excluded.created_at, used_at = excluded.used_at
+    WHERE passkey.staff = excluded.staff
+RETURNING true;
+
+-- passkey_drop --
+DELETE FROM passkey WHERE staff = $1 AND id = $2 RETURNING true;
+
+-- session --
+SELECT digest, id, staff, method, csrf, label, created_at, seen_at, expires_at, grants, revoked_at FROM session
+WHERE digest = $1;
+
+-- sessions --
+SELECT digest, id, staff, method, csrf, label, created_at, seen_at, expires_at, grants, revoked_at FROM session
+WHERE staff = $1 AND revoked_at IS NULL AND expires_at > $2 ORDER BY created_at DESC, id DESC;
+
+-- session_add --
+INSERT INTO session (digest, id, staff, method, csrf, label, created_at, seen_at, expires_at, grants, revoked_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+
+-- session_touch --
+UPDATE session SET seen_at = $2, expires_at = $3 WHERE digest = $1 AND revoked_at IS NULL;
+
+-- sessions_revoke --
+WITH ended AS (
+    UPDATE session SET revoked_at = $1
+    WHERE revoked_at IS NULL AND expires_at > $1
+      AND ($2::text IS NULL OR id = $2) AND ($3::text IS NULL OR staff = $3)
+    RETURNING 1
+)
+SELECT count(*) FROM ended;
+
+-- sessions_trim --
+DELETE FROM session WHERE expires_at < $1;
+
 -- push_targets --
 SELECT t.device, t.transport, t.address, t.registered_at, t.keys, t.taken_at
 FROM push_target t JOIN device d ON d.id = t.device
