@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from alarmhub.core.alarm import Alarm
+from alarmhub.core.handsets import Said
 from alarmhub.core.reach import Reach
 from alarmhub.core.site import Site
 from alarmhub.core.world import World
@@ -290,6 +291,22 @@ class Phones(Protocol):
 
     def storing(self, storing: bool) -> None:
         """Tell every phone whether answers can be stored."""
+        ...
+
+
+class PhoneWatch(Protocol):
+    """Who supervises the phones, as the gateway sees it. Calls never block and never raise."""
+
+    def hello(self, staff: str, device: str, app: str) -> None:
+        """A phone said hello, with this version of its app ("" = it did not say)."""
+        ...
+
+    def status(self, staff: str, device: str, said: Said) -> None:
+        """A phone said how it is. However often: the newest counts."""
+        ...
+
+    def warnings_of(self, staff: str) -> tuple[str, ...]:
+        """What this person's phones show of what is wrong with phones, in plain words."""
         ...
 
 

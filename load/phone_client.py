@@ -82,8 +82,9 @@ class PhoneClient:
     """One device of one person, as a context manager: in means welcome and synced have come.
 
     Public state: `alarms` (shown now, by id), `gone` (reason by id), `welcome` (the whole frame), `storing`,
-    `frames` (every frame as a dict, in order), `closed` (ClosedByHub or None). `auto_rang`: report at once
-    that the phone rings; off for a phone in a locker whose sound nobody should believe in.
+    `warnings` (what the hub says is wrong with it), `frames` (every frame as a dict, in order), `closed`
+    (ClosedByHub or None). `auto_rang`: report at once that the phone rings, and confirm silent drills; off
+    for a phone in a locker whose sound nobody should believe in.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class PhoneClient:
         self.welcome: dict[str, Any] = {}
         self.synced = False
         self.storing = True
+        self.warnings: list[str] = []
         self.closed: ClosedByHub | None = None
         self._revs: dict[str, int] = {}
         self._results: dict[str, Result] = {}
@@ -226,6 +228,10 @@ class PhoneClient:
         body = {"type": answer, "alarm": alarm, "rev": self._rev(alarm) if rev is None else rev}
         return await self._request({**body, "req": req or _req(), **more}, within_s)
 
+    async def status(self, **said: Any) -> None:
+        """How the phone is: battery, charging, muted, volume, notifications, push, visible."""
+        await self.send({"type": "status", **said})
+
     async def send(self, frame: dict[str, Any] | str | bytes) -> None:
         """Any frame: a dict as JSON text, str as text, bytes as binary. Raises ClosedByHub."""
         if self._socket is None:
@@ -325,6 +331,7 @@ class PhoneClient:
                 self._results[result.req or ""] = result
             case "state":
                 self.storing = bool(frame.get("storing", True))
+                self.warnings = list(frame.get("warnings", []))
 
     async def _alarm(self, frame: dict[str, Any]) -> None:
         shown = msgspec.convert(frame, AlarmShown)
@@ -335,11 +342,10 @@ class PhoneClient:
         self._revs[shown.id] = shown.rev
         self.alarms[shown.id] = shown
         self.gone.pop(shown.id, None)
-        if (
-            self.auto_rang
-            and shown.rings
-            and (before is None or before.turn < shown.turn or not before.rings)
-        ):
+        fresh = before is None or before.turn < shown.turn or not before.rings
+        # A silent drill is confirmed without a sound, once.
+        confirms = shown.rings or (shown.drill and before is None)
+        if self.auto_rang and confirms and fresh:
             await self.rang(shown.id)
 
     async def _beat(self) -> None:

@@ -45,6 +45,7 @@ class Frame(msgspec.Struct, gc=False):
     turn: int = 0
     can: list[str] = []
     rings: bool = False
+    drill: bool = False
     you: str = ""
     beat_every: float = 0
     req: str | None = None
@@ -337,11 +338,18 @@ class Crowd:
                 self.ledger.rang(number, phone.index, at_ns)
         if self.watcher is not None:
             self.watcher.frame(phone, frame, first, at_ns)
+        if frame.drill and not frame.rings and first:
+            # A silent drill is confirmed without a sound; nobody answers it.
+            self.ledger.counts["drills"] += 1
+            self._say_rang(phone, frame)
         # A phone sounds, and says so, once for each turn that rings it.
         if frame.rings and (sounded := phone.turns.get(frame.id, -1)) < frame.turn:
             phone.turns[frame.id] = frame.turn
-            self.send(phone, b'{"type":"rang","alarm":"%s","rev":%d}' % (frame.id.encode(), frame.rev))
+            self._say_rang(phone, frame)
             self._plan(phone, frame.id, self.answers.ring(phone, frame, sounded < 0))
+
+    def _say_rang(self, phone: Phone, frame: Frame) -> None:
+        self.send(phone, b'{"type":"rang","alarm":"%s","rev":%d}' % (frame.id.encode(), frame.rev))
 
     def _gone(self, phone: Phone, frame: Frame) -> None:
         revs = phone.revs.setdefault(frame.id, [])

@@ -41,6 +41,7 @@ _Secret = Annotated[str, Meta(min_length=1, max_length=256)]
 _Text = Annotated[str, Meta(max_length=160)]
 _Word = Annotated[str, Meta(max_length=64, pattern=_NO_CONTROL)]
 _Rev = Annotated[int, Meta(ge=0, le=2**53)]
+_Percent = Annotated[int, Meta(ge=0, le=100)]
 
 
 class Hello(Struct, frozen=True, gc=False, tag_field="type", tag="hello"):
@@ -132,6 +133,22 @@ class Availability(Struct, frozen=True, gc=False, tag_field="type", tag="availab
     req: _Id
 
 
+class Status(Struct, frozen=True, gc=False, tag_field="type", tag="status"):
+    """How the phone is, all that it can tell; a field left out is one it cannot.
+
+    `battery`, `volume`: percent. `notifications`: what the system lets the app do. `push`: it has a push
+    registration. `visible`: the app is on the screen.
+    """
+
+    battery: _Percent | None = None
+    charging: bool | None = None
+    muted: bool | None = None
+    volume: _Percent | None = None
+    notifications: Literal["granted", "denied", "default"] | None = None
+    push: bool | None = None
+    visible: bool | None = None
+
+
 class Beat(Struct, frozen=True, gc=False, tag_field="type", tag="beat"):
     """The phone lives."""
 
@@ -139,7 +156,7 @@ class Beat(Struct, frozen=True, gc=False, tag_field="type", tag="beat"):
 # fmt: off
 FromPhone: TypeAlias = (
     Hello | Rang | Seen | Accept | Decline | Release | Attend | Done | Help | Extend | TakeOver | Hold | Safe
-    | Availability | Beat
+    | Availability | Status | Beat
 )
 # fmt: on
 
@@ -168,7 +185,7 @@ _PEEK = msgspec.json.Decoder(_Peek)
 _BEAT = Beat()
 _BEAT_BYTES = b'{"type":"beat"}'
 _TYPES = frozenset(str(kind.__struct_config__.tag) for kind in get_args(FromPhone))
-_EXPECTED = {"state": "available, busy or break"}
+_EXPECTED = {"state": "available, busy or break", "notifications": "granted, denied or default"}
 _CONTROL = dict.fromkeys((*range(32), 127), " ")
 _AT = re.compile(r" - at `\$\.?(?P<path>[^`]*)`")
 _MISSING = re.compile(r"missing required field `(?P<field>[^`]*)`")
@@ -329,11 +346,12 @@ class Result(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="type"
 
 class State(Struct, frozen=True, gc=False, tag_field="type", tag="state", omit_defaults=True):
     """Whether the hub can store answers now. `banners`: what stands on this person's screens meanwhile, such
-    as a source under maintenance."""
+    as a source under maintenance. `warnings`: what is wrong with this person's phones, in plain words."""
 
     storing: bool
     at: int
     banners: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class BeatAnswer(Struct, frozen=True, gc=False, tag_field="type", tag="beat"):

@@ -35,6 +35,11 @@ NOTICES: Final[dict[str, Both]] = {
     "phones_lost": ("telefoner utan kontakt", "phones without contact"),
     "many_calls": ("många kallelser från samma plats", "many calls from the same place"),
     "untouched_phone": ("telefon som ingen rört", "phone nobody has touched"),
+    "phone_silent": ("telefon utan kontakt", "phone without contact"),
+    "phone_muted": ("ljudlös telefon", "muted phone"),
+    "phone_no_permission": ("telefon utan aviseringar", "phone without notifications"),
+    "phone_battery_low": ("telefon med lågt batteri", "phone with low battery"),
+    "phone_battery_critical": ("telefon vars batteri tar slut", "phone whose battery runs out"),
 }
 """Types of what the hub itself raises."""
 
@@ -163,3 +168,41 @@ ENDED_BY: Final[dict[str, Both]] = {
     "expired": ("tiden gick ut", "its time ran out"),
     "real_alarm": ("ett riktigt larm kom", "a real alarm came"),
 }
+
+PHONE_OWN: Final[dict[str, Both]] = {
+    "silent": (
+        "Din telefon har tappat kontakten med larmhubben.",
+        "Your phone has lost contact with the alarm hub.",
+    ),
+    "battery_critical": (
+        "Batteriet tar slut ({battery} %): ladda nu eller byt telefon.",
+        "The battery runs out ({battery} %): charge it now or take another phone.",
+    ),
+    "no_permission": (
+        "Aviseringar är avstängda: tillåt dem, annars ringer telefonen inte i fickan.",
+        "Notifications are off: allow them, or the phone will not ring in your pocket.",
+    ),
+    "muted": (
+        "Telefonen är ljudlös: slå på ljudet, du är i tjänst.",
+        "The phone is muted: turn the sound on, you are on duty.",
+    ),
+    "untouched": (
+        "Två larm har ringt utan att någon rört telefonen: har du den på dig?",
+        "Two alarms rang and nobody touched the phone: do you carry it?",
+    ),
+    "battery_low": (
+        "Batteriet är på {battery} %: ladda telefonen.",
+        "The battery is at {battery} %: charge the phone.",
+    ),
+}
+"""What is wrong with a phone, to whoever carries it."""
+
+PHONE: Final[dict[str, Both]] = {
+    "silent": ("telefonen har ingen kontakt", "the phone has no contact"),
+    "battery_critical": ("telefonens batteri tar slut ({battery} %)", "the battery runs out ({battery} %)"),
+    "no_permission": ("telefonen får inte avisera", "the phone may not notify"),
+    "muted": ("telefonen är ljudlös", "the phone is muted"),
+    "untouched": ("ingen har rört telefonen på två larm", "nobody touched the phone for two alarms"),
+    "battery_low": ("telefonens batteri är lågt ({battery} %)", "the battery is low ({battery} %)"),
+}
+"""The same to others, after the phone's name."""

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 from websockets.typing import Origin
 
 from alarmhub import logs
@@ -28,9 +29,9 @@ from alarmhub.gateway.seats import Seats
 from alarmhub.gateway.sessions import Sessions
 from alarmhub.gateway.tokens import TokenDesk, TokenSource
 from alarmhub.logs import Line
-from alarmhub.ports import Change, Desk, FactRow, Intake, StoreUnavailable
+from alarmhub.ports import Change, Desk, FactRow, Intake, PhoneWatch, StoreUnavailable
 from alarmhub.tasks import Crew, spawn
-from protocols.phone import MAX_FRAME_BYTES, Closing, State, encode
+from protocols.phone import MAX_FRAME_BYTES, Closing, encode
 
 DEVICE_SCOPE: Final = "device"
 """Scope of the facts that say when a device was last seen."""
@@ -190,15 +191,15 @@ class Gateway:
 
     async def _tell_storing(self, storing: bool) -> None:
         while True:
-            frames: dict[tuple[str, ...], bytes] = {}
+            frames: dict[tuple[tuple[str, ...], tuple[str, ...]], bytes] = {}
             changed = self._banners
             for number, connection in enumerate(self._seats.connections()):
-                seat = connection.seat
-                banners = () if seat is None else self._sessions.banners_of(seat.key.staff)
-                if banners not in frames:
-                    state = State(storing=storing, at=self._clock.now(), banners=banners)
-                    frames[banners] = text_frame(encode(state))
-                connection.send_frames(frames[banners])
+                if connection.seat is not None:
+                    state = self._sessions.state_of(connection.seat.key.staff)
+                    said = (state.banners, state.warnings)
+                    if said not in frames:
+                        frames[said] = text_frame(encode(replace(state, storing=storing)))
+                    connection.send_frames(frames[said])
                 if number % AT_ONCE == AT_ONCE - 1:
                     await asyncio.sleep(0)
             if self._desk.storing == storing and self._banners == changed:
@@ -207,6 +208,23 @@ class Gateway:
         self._telling = False
 
     # -- for the app ----------------------------------------------------------------------------
+
+    def watched_by(self, watch: PhoneWatch) -> None:
+        """From now on this hears how phones are, and says what is wrong with them."""
+        self._sessions.watch = watch
+
+    def warnings_changed(self, staff: str) -> None:
+        """What is wrong with this person's phones is another than before."""
+        frame = text_frame(encode(self._sessions.state_of(staff)))
+        for connection in self._seats.of(staff):
+            connection.send_frames(frame)
+
+    def silent_for_s(self, staff: str, device: str) -> float | None:
+        """How long nothing was heard of a connected phone; None for one that is not connected."""
+        for connection in self._seats.of(staff):
+            if connection.seat is not None and connection.seat.key.device == device:
+                return connection.silent_ticks * TICK_S
+        return None
 
     def show_banners(self, banners_of: Callable[[str], tuple[str, ...]]) -> None:
         """From now on this says what stands on a person's screens, in plain words."""

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from msgspec import structs
+
 from alarmhub import logs
+from alarmhub.core.handsets import Said
 from alarmhub.gateway.asking import Asking
 from alarmhub.gateway.connection import Connection, Stage, text_frame
 from alarmhub.gateway.reach import DeviceKey
@@ -17,7 +20,7 @@ from alarmhub.gateway.screens import Screens
 from alarmhub.gateway.seats import Seat, Seats
 from alarmhub.gateway.tokens import TokenDesk, digest_of
 from alarmhub.logs import Line
-from alarmhub.ports import Desk, Intake, StoreUnavailable
+from alarmhub.ports import Desk, Intake, PhoneWatch, StoreUnavailable
 from alarmhub.tasks import Crew, spawn
 from protocols.phone import (
     AnswerFrame,
@@ -30,6 +33,7 @@ from protocols.phone import (
     Rang,
     Seen,
     State,
+    Status,
     Welcome,
     decode,
     encode,
@@ -72,6 +76,8 @@ class Sessions:
         self._asking = Asking(intake, desk, seats, crew)
         self.banners_of: Callable[[str], tuple[str, ...]] = lambda staff: ()
         """What stands on a person's screens, in plain words."""
+        self.watch: PhoneWatch = _Unwatched()
+        """Who supervises the phones."""
         self.faults = 0
         self.bad_tokens = 0
 
@@ -92,6 +98,15 @@ class Sessions:
         """A binary message of a phone."""
         self._fault(connection, _NOT_TEXT)
 
+    def state_of(self, staff: str) -> State:
+        """What a person's phones are told of hub and phones now."""
+        return State(
+            storing=self._desk.storing,
+            at=self._desk.now(),
+            banners=self.banners_of(staff),
+            warnings=self.watch.warnings_of(staff),
+        )
+
     def _converse(self, connection: Connection, seat: Seat, frame: FromPhone) -> None:
         staff, device = seat.key
         match frame:
@@ -101,6 +116,8 @@ class Sessions:
                 self._intake.receipt(
                     staff=staff, device=device, alarm=frame.alarm, rev=frame.rev, seen=isinstance(frame, Seen)
                 )
+            case Status():
+                self.watch.status(staff, device, Said(**structs.asdict(frame)))
             case Hello():
                 self._fault(connection, _HELLO_TWICE)
 
@@ -125,28 +142,28 @@ class Sessions:
         digest = digest_of(frame.token)
         known, staff = self._tokens.remembered(digest)
         if known:
-            self._admit(connection, staff, frame.device, digest)
+            self._admit(connection, staff, frame, digest)
             return
         connection.checking()
-        spawn(self._look_up(connection, frame.device, digest), "phone token", self._crew, ends=True)
+        spawn(self._look_up(connection, frame, digest), "phone token", self._crew, ends=True)
 
-    async def _look_up(self, connection: Connection, device: str, digest: bytes) -> None:
+    async def _look_up(self, connection: Connection, hello: Hello, digest: bytes) -> None:
         try:
             staff = await self._tokens.staff(digest)
         except StoreUnavailable:
             connection.close(Closing.TRY_LATER, "the token cannot be checked now, try again")
             return
         if connection.stage is Stage.CHECKING:
-            self._admit(connection, staff, device, digest)
+            self._admit(connection, staff, hello, digest)
 
-    def _admit(self, connection: Connection, staff: str | None, device: str, digest: bytes) -> None:
+    def _admit(self, connection: Connection, staff: str | None, hello: Hello, digest: bytes) -> None:
         site = self._desk.world().site
         if staff is None or staff not in site.staff:
             self.bad_tokens += 1
-            _log.warning(Line.PHONE_REFUSED, peer=connection.peer, cause="bad token", device=device)
+            _log.warning(Line.PHONE_REFUSED, peer=connection.peer, cause="bad token", device=hello.device)
             connection.close(Closing.BAD_TOKEN, "this token is not valid")
             return
-        key = DeviceKey(staff, device)
+        key = DeviceKey(staff, hello.device)
         replaced = self._seats.take(key, connection)
         if replaced is not None:
             self._screens.left(replaced)
@@ -159,9 +176,24 @@ class Sessions:
                 staff=staff, beat_every=self._beat_s, at=now, features=FEATURES, name=site.staff[staff].name
             ),
         )
-        banners = self.banners_of(staff)
-        if banners or not self._desk.storing:
-            connection.send(encode(State(storing=self._desk.storing, at=now, banners=banners)))
-        _log.debug(Line.PHONE_CONNECTED, staff=staff, device=device, replaced=replaced is not None)
+        state = self.state_of(staff)
+        if state.banners or state.warnings or not state.storing:
+            connection.send(encode(state))
+        _log.debug(Line.PHONE_CONNECTED, staff=staff, device=hello.device, replaced=replaced is not None)
         self._on_seated(key)
+        self.watch.hello(staff, hello.device, hello.app or "")
         connection.checked()
+
+
+class _Unwatched:
+    """Nobody supervises the phones."""
+
+    def hello(self, staff: str, device: str, app: str) -> None:
+        """Not kept."""
+
+    def status(self, staff: str, device: str, said: Said) -> None:
+        """Not kept."""
+
+    def warnings_of(self, staff: str) -> tuple[str, ...]:
+        """None."""
+        return ()

@@ -98,6 +98,28 @@ async def test_what_was_not_sent_at_sync_is_gone(desk: Desk) -> None:
     await phone.close()
 
 
+async def test_a_silent_drill_is_confirmed_once_without_ringing(desk: Desk) -> None:
+    """Nothing sounds, nobody answers; the next frame of the same drill is not confirmed again."""
+    async with PhoneClient(desk.url, "secret") as phone:
+        drill = {**ALARM, "drill": True, "rings": False, "can": []}
+        await desk.tell(drill)
+        await phone.wait_alarm(2, drill=True)
+        await desk.tell({**drill, "rev": 2})
+        await phone.wait_alarm(2, rev=2)
+        await phone.status(battery=12)
+        await until(lambda: "status" in desk.types(), "the status arrived")
+        assert desk.types() == ["hello", "rang", "status"]
+
+
+async def test_warnings_are_what_the_last_state_says(desk: Desk) -> None:
+    """Absent means none."""
+    async with PhoneClient(desk.url, "secret") as phone:
+        await desk.tell({"type": "state", "storing": True, "warnings": ["Ladda"]})
+        await phone.wait_for(lambda p: p.warnings == ["Ladda"], 2)
+        await desk.tell({"type": "state", "storing": True})
+        await phone.wait_for(lambda p: p.warnings == [], 2)
+
+
 async def test_a_phone_in_a_locker_does_not_report_that_it_rang(desk: Desk) -> None:
     """With auto_rang off it shows the alarm and says nothing."""
     async with PhoneClient(desk.url, "secret", auto_rang=False) as phone:

@@ -26,6 +26,7 @@ from protocols.phone import (
     Result,
     Seen,
     State,
+    Status,
     Synced,
     Welcome,
     Why,
@@ -75,6 +76,37 @@ def test_receipts_availability_and_beat_are_read() -> None:
     assert decode(frame(type="seen", alarm="a", rev=1)) == Seen(alarm="a", rev=1)
     assert decode(frame(type="availability", state="busy", req="r")) == Availability(state="busy", req="r")
     assert decode(b'{"type":"beat"}') == decode(b' { "type" : "beat", "x": 1 }') == Beat()
+
+
+def test_a_status_says_what_the_phone_can_tell() -> None:
+    """Everything may be left out; unknown fields are ignored."""
+    assert decode(frame(type="status")) == Status()
+    assert decode(
+        frame(type="status", battery=14, charging=False, muted=True, volume=0, notifications="denied",
+              push=True, visible=False, later=1)
+    ) == Status(
+        battery=14, charging=False, muted=True, volume=0, notifications="denied", push=True, visible=False
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("battery", -1), ("battery", 101), ("battery", 0.5), ("volume", 101), ("charging", 1), ("muted", "no"),
+     ("notifications", "maybe"), ("push", 0), ("visible", "yes")],
+)  # fmt: skip
+def test_a_status_out_of_bounds_is_a_fault_that_names_the_field(field: str, value: object) -> None:
+    """And what would be right."""
+    told = fault(frame(type="status", **{field: value}))
+    assert (told.error, told.field) == ("invalid_field", field)
+    assert told.expected
+    if field == "notifications":
+        assert told.expected == "granted, denied or default"
+
+
+def test_state_carries_warnings_only_when_there_are_some() -> None:
+    """Absent means none."""
+    assert b"warnings" not in encode(State(storing=True, at=1))
+    assert json.loads(encode(State(storing=True, at=1, warnings=("Ladda",))))["warnings"] == ["Ladda"]
 
 
 def test_an_unknown_type_keeps_its_req() -> None:
