@@ -67,7 +67,7 @@ class Role(Struct, frozen=True):
 
 class Staff(Struct, frozen=True):
     """A person or a desk. `units`: whose phone belongs to which units; `pager`: one-way number; `grants`:
-    roles of who signs in, in words (`core.rights`)."""
+    roles of who signs in, in words (`core.rights`); `sms`: the number text messages go to (E.164)."""
 
     id: str
     name: str
@@ -75,6 +75,7 @@ class Staff(Struct, frozen=True):
     pager: str | None = None
     desk: bool = False
     grants: tuple[str, ...] = ()
+    sms: str | None = None
 
 
 class Duty(Struct, frozen=True):

@@ -76,6 +76,7 @@ class StaffEntry(Struct):
     pager: Annotated[str, Meta(pattern=r"^[0-9]{1,16}$")] | None = None
     desk: bool = False
     grants: list[Text] = field(default_factory=list)
+    sms: Text | None = None
 
 
 class DutyEntry(Struct):

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from alarmhub.core import rights
 from alarmhub.core.site import Cover, Duty, Role, Staff, Unit
 from alarmhub.site.entries import CoverEntry, StaffEntry
 from alarmhub.site.reading import Reading, as_list, numbered
 from alarmhub.site.targets import compile_targets, outside
+
+E164: Final = r"\+[1-9][0-9]{6,14}"
+"""A number in international form (ITU-T E.164)."""
+LONGEST_SHOWN_CHARS: Final = 40
 
 
 def compile_units(reading: Reading) -> None:
@@ -72,16 +77,25 @@ def compile_roles(reading: Reading) -> None:
 
 
 def compile_staff(reading: Reading) -> None:
-    """Fill `reading.staff`; a pager number is one person's."""
+    """Fill `reading.staff`; a pager number is one person's, and so is a number for text messages."""
     pagers: dict[str, str] = {}
+    numbers: dict[str, str] = {}
     for path, entry in numbered("staff", reading.file.staff):
         for index, unit in enumerate(entry.units):
             reading.known("unit", unit, f"{path}.units[{index}]")
         if entry.pager is not None and (owner := pagers.setdefault(entry.pager, entry.id)) != entry.id:
             reading.faults.add(f"{path}.pager", f'"{entry.pager}" is already the pager of "{owner}"')
+        if entry.sms is not None:
+            _check_number(entry.sms, numbers.setdefault(entry.sms, entry.id), entry.id, path, reading)
         if _first(entry.id, reading.staff, path, reading):
             reading.staff[entry.id] = Staff(
-                entry.id, entry.name, tuple(entry.units), entry.pager, entry.desk, tuple(entry.grants)
+                entry.id,
+                entry.name,
+                tuple(entry.units),
+                entry.pager,
+                entry.desk,
+                tuple(entry.grants),
+                entry.sms,
             )
         _check_grants(entry, path, reading)
 
@@ -99,6 +113,17 @@ def _check_grants(entry: StaffEntry, path: str, reading: Reading) -> None:
             reading.known("unit", grant.unit, where)
             if grant.role is rights.Office.ADMINISTRATOR:
                 reading.faults.add(where, f"{grant.role} belongs to no unit: leave :{grant.unit} out")
+
+
+def _check_number(number: str, owner: str, staff: str, path: str, reading: Reading) -> None:
+    if re.fullmatch(E164, number) is None:
+        shown = number[:LONGEST_SHOWN_CHARS]
+        reading.faults.add(
+            f"{path}.sms",
+            f'"{shown}" is not in international form: expected + and 7 to 15 digits, as "+46701740605"',
+        )
+    elif owner != staff:
+        reading.faults.add(f"{path}.sms", f'"{number}" is already the number of "{owner}"')
 
 
 def compile_duties(reading: Reading) -> None:

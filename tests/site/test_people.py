@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from alarmhub.core.site import Site
+from alarmhub.site import check, dump
 from tests.support.site_file import GOOD, assert_one_fault, faults_of
 
 ANNA = """[[staff]]
@@ -19,6 +21,9 @@ GRANTS = 'grants = ["shift_leader:201"]'
 CASES = [
     ('[[staff]]\nid = "bo"', ANNA + '[[staff]]\nid = "bo"', "staff[2].id", '"anna" is there twice'),
     (PAGED, 'pager = "1042"', "staff[2].pager", 'already the pager of "anna"'),
+    (PAGED, 'sms = "070-1740605"', "staff[2].sms", "not in international form"),
+    (PAGED, 'sms = "+46701740605\\n"', "staff[2].sms", "not in international form"),
+    (PAGED, 'sms = "+4607017406051234"', "staff[2].sms", "not in international form"),
     (LAST, 'last_resort = ["vaxlen"]', "unit[0].last_resort[0]", "no unit, role, staff"),
     (LAST, 'last_resort = ["role:gard"]', "unit[0].last_resort[0]", 'no role "gard"'),
     (NEIGHBOURS, 'neighbours = ["203"]', "unit[0].neighbours[0]", 'no unit "203"'),
@@ -49,3 +54,14 @@ def test_a_bad_unit_is_not_blamed_on_those_who_name_it() -> None:
     """A unit with a wrong name is known by its id all the same."""
     found = faults_of(GOOD.replace('name = "Medicin 202"', "name = 202"))
     assert [fault.path for fault in found] == ["unit[1].name"]
+
+
+def test_a_number_for_text_messages_is_one_persons() -> None:
+    """And is dumped as it was written."""
+    two = GOOD.replace('pager = "1042"', 'pager = "1042"\nsms = "+46701740605"')
+    (fault,) = faults_of(two.replace(PAGED, 'sms = "+46701740605"'))
+    assert (fault.path, fault.message) == ("staff[2].sms", '"+46701740605" is already the number of "anna"')
+    site = check(two.replace(PAGED, 'sms = "+46701740606"'))
+    assert isinstance(site, Site)
+    assert [s.sms for s in site.staff.values() if s.sms] == ["+46701740605", "+46701740606"]
+    assert check(dump(site)) == site
