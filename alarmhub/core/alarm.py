@@ -43,6 +43,20 @@ class Flag(StrEnum):
     MIXED_POLICY = "newest_policy"  # from the last resort on
 
 
+class Texted(Struct, frozen=True, gc=False, omit_defaults=True):
+    """The text message a person was last sent of an alarm: where to, when, and how urgent it said it was.
+
+    `delivered_at`: the network says that it is on the phone, which is no word of the person. `failed`: it
+    never will be.
+    """
+
+    number: str
+    at: int
+    priority: str
+    delivered_at: int | None = None
+    failed: bool = False
+
+
 class Told(Struct, frozen=True, gc=False, omit_defaults=True):
     """One person the alarm concerns now. `turn`: the turn that last rang this person.
 
@@ -62,6 +76,7 @@ class Told(Struct, frozen=True, gc=False, omit_defaults=True):
     """The source was told that this person's phone rang. The last resort's repeats are no news."""
     paged: str = ""
     """The pager that was sent to, to take it back."""
+    texted: Texted | None = None
 
     @property
     def rings(self) -> bool:

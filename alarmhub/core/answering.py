@@ -32,6 +32,7 @@ from alarmhub.core.events import Answer, Answered, Signal, SignalEvent
 from alarmhub.core.kinds import EXTEND_S, RULES, AcceptRule, Kind
 from alarmhub.core.reporting import report_accepted, report_of, take_back
 from alarmhub.core.routing import alone, answering_units, fills, on_duty_for, on_site, team_of, unfilled
+from alarmhub.core.texting import BY_TEXT, confirm_by_text
 
 ERRORS = (
     "ended",
@@ -51,6 +52,13 @@ _STALE_CHECKED = frozenset({Answer.DECLINE, Answer.RELEASE, Answer.HOLD})
 
 def on_answered(draft: Draft, event: Answered) -> None:
     """Dispatch one answer. `noted` is ok with a remark: recorded, and nobody is silenced by it."""
+    before = draft.alarm
+    _take_answer(draft, event)
+    if event.via == BY_TEXT and draft.alarm is not before:
+        confirm_by_text(draft, event)
+
+
+def _take_answer(draft: Draft, event: Answered) -> None:
     alarm, staff = draft.alarm, event.staff
     if not alarm.open:
         refuse(draft, "ended", "answer_after_end", staff=staff, answer=str(event.answer))
@@ -62,7 +70,9 @@ def on_answered(draft: Draft, event: Answered) -> None:
     if not invited and (event.answer is not Answer.ACCEPT or told_of(alarm, staff) is None):
         refuse(draft, "not_concerned", "answer_from_outside", staff=staff, answer=str(event.answer))
         return
-    if event.answer in _STALE_CHECKED and not alarm.turn_rev <= event.rev <= alarm.rev:
+    # A reply by text names the alarm, not one of its rings.
+    checked = event.answer in _STALE_CHECKED and event.via != BY_TEXT
+    if checked and not alarm.turn_rev <= event.rev <= alarm.rev:
         refuse(draft, "stale", "answer_for_another_turn", staff=staff, rev=event.rev, turn_rev=alarm.turn_rev)
         return
     _dispatch(draft, event)
@@ -101,7 +111,7 @@ def _only_noted(draft: Draft, event: Answered) -> bool:
     alarm = draft.alarm
     if not RULES[alarm.kind].needs_hands:
         return False
-    if event.via != "sms" and on_site(alarm, event.staff, draft.world):
+    if event.via != BY_TEXT and on_site(alarm, event.staff, draft.world):
         return False
     if event.staff not in alarm.noted:
         change(draft, noted=(*alarm.noted, event.staff))
@@ -181,7 +191,7 @@ def _decline(draft: Draft, event: Answered) -> None:
     if told is None:
         refuse(draft, "not_concerned", "declined_unasked", staff=staff)
         return
-    if told.answer == "declined":
+    if told.answer == "declined" or (told.answer == "holding" and event.via == BY_TEXT):
         return
     if _acceptance(draft, staff) is not None:
         refuse(draft, "not_allowed", "acceptor_must_release", staff=staff)

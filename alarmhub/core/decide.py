@@ -17,7 +17,7 @@ from alarmhub.core.closing import on_end_unclear, on_ended
 from alarmhub.core.deadlines import on_deadline
 from alarmhub.core.draft import Draft, change, say
 from alarmhub.core.effects import ReportStatus
-from alarmhub.core.escalation import last_resort
+from alarmhub.core.escalation import last_resort, pass_if_hopeless
 from alarmhub.core.events import (
     AcknowledgedAtSource,
     Answered,
@@ -30,6 +30,7 @@ from alarmhub.core.events import (
     Raised,
     Rang,
     Signalled,
+    TextReported,
     Updated,
     WorldChanged,
 )
@@ -39,6 +40,7 @@ from alarmhub.core.paging import take_back_pages
 from alarmhub.core.presence import on_acknowledged_at_source, on_presence
 from alarmhub.core.reporting import report_of, report_rang
 from alarmhub.core.signalling import on_opened, on_repeated, on_updated, open_new
+from alarmhub.core.texting import take_back_texts, text_reported
 from alarmhub.core.world import Decision, Verdict, World
 from alarmhub.core.worldwide import on_world_changed
 
@@ -73,6 +75,8 @@ def _fold(draft: Draft, event: Event) -> None:
     match event:
         case Rang():
             _on_rang(draft, event)
+        case TextReported():
+            _on_text_reported(draft, event)
         case Answered():
             on_answered(draft, event)
         case DeadlinePassed():
@@ -124,6 +128,12 @@ def _on_rang(draft: Draft, event: Rang) -> None:
         report_of(draft, ReportStatus.READ, event.staff)
 
 
+def _on_text_reported(draft: Draft, event: TextReported) -> None:
+    """Delivered is not rung and rings nobody; what cannot be delivered is no hope any more."""
+    if text_reported(draft, event):
+        pass_if_hopeless(draft, "nobody_reachable")
+
+
 def _view(alarm: Alarm) -> tuple[object, ...]:
     """What any phone can see of an alarm; receipts are not part of it."""
     return (
@@ -155,6 +165,7 @@ def _finish(before: Alarm, draft: Draft, *, new: bool = False) -> Decision:
         # Whatever the path: an open alarm always has a clock running.
         alarm = _safety_net(draft)
     take_back_pages(before, draft)
+    take_back_texts(before, draft)
     if not new and (alarm is before or alarm == before):
         return Decision(before, tuple(draft.effects), tuple(draft.reasons), draft.verdict)
     rev = before.rev + 1 if new or _view(alarm) != _view(before) else before.rev

@@ -72,10 +72,37 @@ class Page(Struct, frozen=True, gc=False, tag="page"):
     ends: bool = False
 
 
+class Says(StrEnum):
+    """What a text message is about. None says where, who or what: it can be read by anybody."""
+
+    RINGS = "rings"
+    TAKEN = "taken"  # your reply was taken: you have it
+    NOTED = "noted"  # your reply is noted, and it rings on (the kind needs hands)
+    HOLDING = "holding"  # you are alone: it waits for you, and cover rings
+    OVER = "over"
+    PASSED_ON = "passed_on"  # it does not concern you any more
+
+
+class Sms(Struct, frozen=True, gc=False, tag="sms"):
+    """Send a text message. `at`: when it was decided (epoch ms), by which what becomes of it is told.
+
+    `code`: by which a reply names the alarm; given when the effect is stored, "" in a decision.
+    """
+
+    staff: str
+    number: str
+    alarm: str
+    says: Says
+    at: int
+    priority: str = "low"
+    drill: bool = False
+    code: str = ""
+
+
 class Raise(Struct, frozen=True, gc=False, tag="raise"):
     """Open another alarm as a consequence (help, a notice to the shift leader, a lost source)."""
 
     signal: Signal
 
 
-Effect: TypeAlias = Report | Push | Page | Raise
+Effect: TypeAlias = Report | Push | Page | Sms | Raise

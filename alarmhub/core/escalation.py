@@ -28,6 +28,7 @@ from alarmhub.core.routing import (
     unstaffed,
 )
 from alarmhub.core.site import Policy, Step
+from alarmhub.core.texting import WITHOUT_SOCKET, text
 
 S = 1000
 """Milliseconds in a second."""
@@ -45,6 +46,8 @@ def hopeful(draft: Draft, told: Told) -> bool:
     reach = reach_of(draft, told.staff)
     if reach is Reach.NONE:
         return False
+    if reach is Reach.ONE_WAY and not told.paged and told.texted is not None and told.texted.failed:
+        return False  # all that is left to reach her by has failed
     if told.rang_at is not None or told.one_way or reach is Reach.ONE_WAY:
         return True
     if reach is Reach.RECENT and draft.now < draft.world.grace_until:
@@ -244,7 +247,7 @@ def _say_turn(draft: Draft, resolved: Resolved) -> None:
 
 
 def wake(draft: Draft, staff: Collection[str]) -> None:
-    """Push to, or page, those of these people who are to ring and have no open socket."""
+    """Push to, page, or text those of these people who are to ring and have no open socket."""
     alarm = draft.alarm
     for told in alarm.told:
         if told.answer or told.staff not in staff:
@@ -254,6 +257,8 @@ def wake(draft: Draft, staff: Collection[str]) -> None:
             draft.effects.append(Push(told.staff, alarm.id, alarm.rev + 1, str(alarm.priority)))
         elif reach is Reach.ONE_WAY:
             page(draft, told)
+        if reach in WITHOUT_SOCKET:
+            text(draft, told.staff)
 
 
 def _deputies_at_once(draft: Draft) -> None:

@@ -129,6 +129,16 @@ class Rang(Struct, frozen=True, gc=False, tag="rang"):
     seen: bool = False
 
 
+class TextReported(Struct, frozen=True, gc=False, tag="text_reported"):
+    """What became of a text message to somebody. `text_at`: which one (`Sms.at`); `delivered`: it is on the
+    phone; otherwise it never will be, `cause` says why in the network's words."""
+
+    staff: str
+    text_at: int
+    delivered: bool
+    cause: str = ""
+
+
 class Answer(StrEnum):
     """What a person can answer. `hold` is "Kommer strax", `safe` confirms an assault's place."""
 
@@ -176,4 +186,4 @@ class DeadlinePassed(Struct, frozen=True, gc=False, tag="deadline_passed"):
 Signalled: TypeAlias = Raised | Joined | Updated | Ended | EndUnclear | AcknowledgedAtSource | PresenceChanged
 """What signals of sources mean for an alarm."""
 
-Event: TypeAlias = Signalled | Rang | Answered | WorldChanged | DeadlinePassed
+Event: TypeAlias = Signalled | Rang | TextReported | Answered | WorldChanged | DeadlinePassed

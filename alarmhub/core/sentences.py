@@ -173,6 +173,15 @@ REASONS: Final[dict[str, Both]] = {
         "[It rings at {rang:staff}.|No phone can say that it rang.][ Waits until {waits_until:time}.]",
     ),
     "seen": ("{staff:staff} har sett det.", "{staff:staff} has seen it."),
+    "texted": ("SMS till {staff:staff}.", "Text message to {staff:staff}."),
+    "text_delivered": (
+        "SMS:et har kommit fram till telefonen hos {staff:staff}.",
+        "The text message has reached the phone of {staff:staff}.",
+    ),
+    "text_undelivered": (
+        "SMS:et kom inte fram till {staff:staff}[: {cause:text}].",
+        "The text message did not reach {staff:staff}[: {cause:text}].",
+    ),
     # answers
     "accepted": (
         "{staff:staff} tar det[ som {role:role}].",

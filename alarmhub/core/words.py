@@ -111,6 +111,28 @@ ERRORS: Final[dict[str, Both]] = {
 }
 """What a refused answer is told; the keys are `answering.ERRORS`."""
 
+TEXTS: Final[dict[str, Both]] = {
+    "rings": (
+        "Alarmhub: larm, prioritet {priority}. Svara 1 {code} = jag tar den, 2 {code} = kan inte",
+        "Alarmhub: alarm, {priority} priority. Reply 1 {code} = I'll take it, 2 {code} = can't",
+    ),
+    "taken": ("Alarmhub {code}: du har tagit den", "Alarmhub {code}: you have taken it"),
+    "noted": (
+        "Alarmhub {code}: noterat, men det ringer vidare. Någon måste vara på plats",
+        "Alarmhub {code}: noted, but it rings on. Somebody must be there",
+    ),
+    "holding": (
+        "Alarmhub {code}: du är ensam. Räknas som kommer strax, andra rings också",
+        "Alarmhub {code}: you are alone. Counts as coming soon, others are called too",
+    ),
+    "over": ("Alarmhub {code}: avslutat", "Alarmhub {code}: ended"),
+    "passed_on": ("Alarmhub {code}: gäller inte dig längre", "Alarmhub {code}: no longer concerns you"),
+}
+"""Text messages, by `effects.Says`: readable by anybody, so no name, place or kind; one message of the
+telephone network's alphabet each."""
+
+DRILL_MARK: Final[Both] = ("PROV", "DRILL")
+
 WHY: Final[dict[str, Both]] = {
     "care_team": ("vårdlag", "care team"),
     "unit": ("enheten", "the unit"),

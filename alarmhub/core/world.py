@@ -22,6 +22,7 @@ class World(Struct, frozen=True):
 
     `reach`: best reach per staff id, missing = none. `grace_until`: until then (epoch ms) nobody who is
     `recent` is skipped for a missing receipt. `untouched`: staff whose last two rings in 30 min met no touch.
+    `texts`: there is a link for text messages.
     """
 
     site: Site
@@ -29,6 +30,7 @@ class World(Struct, frozen=True):
     reach: Mapping[str, Reach]
     grace_until: int = 0
     untouched: frozenset[str] = frozenset()
+    texts: bool = False
 
 
 class Verdict(Struct, frozen=True, gc=False):

@@ -16,6 +16,7 @@ from alarmhub.core.kinds import RULES
 from alarmhub.core.paging import page
 from alarmhub.core.reach import Reach
 from alarmhub.core.routing import resolve
+from alarmhub.core.texting import WITHOUT_SOCKET, text
 
 _RINGING = (Phase.RINGING, Phase.PARTLY_ACCEPTED)
 _NAMED_OFF_DUTY = ("belongs", "staff")
@@ -27,7 +28,7 @@ def on_world_changed(draft: Draft, event: WorldChanged) -> None:
     match event.cause:
         case "reach":
             _contact(draft, event)
-            _page_instead(draft, event.staff)
+            _send_instead(draft, event.staff)
         case "roster" | "site":
             _off_duty_acceptors(draft)
             if draft.alarm.phase in _RINGING:
@@ -57,18 +58,28 @@ def _contact(draft: Draft, event: WorldChanged) -> None:
     say(draft, "acceptor_contact", staff=event.staff, lost_at=lost_at)
 
 
-def _page_instead(draft: Draft, staff: str | None) -> None:
-    """A phone that was to ring is gone, its owner's pager is left: she is waited for, so she is paged."""
+def _send_instead(draft: Draft, staff: str | None) -> None:
+    """A phone that was to ring is gone: what is left to reach its owner by is used, for she is waited for."""
     told = None if staff is None else told_of(draft.alarm, staff)
     if (
-        told is not None
-        and draft.alarm.phase in _RINGING
-        and told.turn == draft.alarm.turn
-        and not (told.answer or told.rang_at or told.paged)
-        and reach_of(draft, told.staff) is Reach.ONE_WAY
+        told is None
+        or draft.alarm.phase not in _RINGING
+        or told.turn != draft.alarm.turn
+        or told.answer
+        or told.rang_at
     ):
+        return
+    reach = reach_of(draft, told.staff)
+    if reach is Reach.ONE_WAY and not told.paged and _carries_pager(draft, told.staff):
         say(draft, "paged_instead", staff=[told.staff])
         page(draft, told)
+    if reach in WITHOUT_SOCKET:
+        text(draft, told.staff)
+
+
+def _carries_pager(draft: Draft, staff: str) -> bool:
+    person = draft.world.site.staff.get(staff)
+    return person is not None and person.pager is not None
 
 
 def _off_duty_acceptors(draft: Draft) -> None:

@@ -20,7 +20,7 @@ class Contacts:
         self._one_way: frozenset[str] = frozenset()
 
     def pagers(self, staff: Iterable[str]) -> None:
-        """Who carries a pager that something can really send to."""
+        """Who has a pager, or a number for text messages, that something can really send to."""
         before, self._one_way = self._one_way, frozenset(staff)
         for person in before ^ self._one_way:
             self._settle(person)

@@ -41,6 +41,7 @@ from alarmhub.engine.measures import Measures
 from alarmhub.engine.outbox import Courier, Outbox
 from alarmhub.engine.ranking import lane_of, rank_of
 from alarmhub.engine.state import State
+from alarmhub.engine.texts import Texts
 from alarmhub.engine.timer import DeadlineTimer
 from alarmhub.engine.watch import Watch
 from alarmhub.engine.writer import STORE_WITHIN_MS, Writer
@@ -82,7 +83,9 @@ class Engine:
         lease_ttl_ms: int,
         couriers: dict[str, Courier],
         pagers: Callable[[str], bool] | None = None,
+        texts: bool = False,
     ) -> None:
+        """`pagers`: whether something sends to a pager number; `texts`: there is a link for text messages."""
         self._store, self._clock, self._crew, self._metrics = store, clock, crew, metrics
         self._owner, self._ttl_ms = owner, lease_ttl_ms
         self._couriers = couriers
@@ -97,7 +100,9 @@ class Engine:
             pagers=pagers,
             put=lambda item: self._writer.put(item),
             tell=self.say,
+            texts=texts,
         )
+        self.texts = Texts(clock, self.state, lambda item: self._writer.put(item))
         self._phones: list[Phones] = []
         self._measures = Measures(metrics, clock)
         self.facts: Sequence[FactRow] = ()
@@ -138,7 +143,7 @@ class Engine:
 
     def _take_in(self, loaded: Loaded) -> None:
         for fact in loaded.facts:
-            self._take_fact(fact.scope, fact.key, fact.body)
+            self.state.take_fact(fact.scope, fact.key, fact.body)
         self.facts = loaded.facts
         for reply in reversed(loaded.answered):  # the oldest is forgotten first
             self.state.remember(reply.scope, reply.id, reply.answer)
@@ -174,6 +179,7 @@ class Engine:
             couriers=self._couriers,
             epoch=lambda: self._writer.epoch,
             holds=self._writer.holds,
+            given_up=self.texts.given_up,
         )
         self._tenure = Tenure(
             store=self._store,
@@ -185,7 +191,7 @@ class Engine:
             on_site=self._site_published,
             on_tokens=self._tokens_changed,
             on_clock_moved=self.time_moved,
-            on_trim=self.state.forget,
+            on_trim=self._forget,
         )
 
     async def stop(self) -> None:
@@ -409,6 +415,7 @@ class Engine:
                 state.presence.pop(key, None)
             else:
                 state.presence[key] = since
+        state.codes.update(overlay.codes)
         if folded.rosters:
             self._writer.stored_rosters(folded.rosters)
         if folded.touched or folded.untouched:
@@ -416,6 +423,10 @@ class Engine:
         if overlay.availability:
             state.availability.update(overlay.availability)
             self._watch.look(self._clock.now())
+
+    def _forget(self, now: int) -> None:
+        self.state.forget(now)
+        self.texts.forget(now)
 
     # Deadlines, site, tokens
 
@@ -444,15 +455,6 @@ class Engine:
     def _tokens_changed(self) -> None:
         for heard in self.on_tokens:
             heard()
-
-    def _take_fact(self, scope: str, key: str, body: bytes | None) -> None:
-        if body is None:
-            return
-        if scope == "presence":
-            source, _, room = key.partition("|")
-            self.state.presence[source, room] = msgspec.json.decode(body, type=int)
-        elif scope == "availability":
-            self.state.availability[key] = msgspec.json.decode(body, type=str)
 
     # Faults
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
+from msgspec.structs import replace
 
 from alarmhub.core.addressing import address, room_of
 from alarmhub.core.alarm import Alarm, Phase, concerned
 from alarmhub.core.decide import decide, fallback
-from alarmhub.core.effects import Effect, Page, Push, Raise, Report
+from alarmhub.core.effects import Effect, Page, Push, Raise, Report, Says, Sms
 from alarmhub.core.events import (
     Answered,
     DeadlinePassed,
@@ -28,7 +29,7 @@ from alarmhub.core.events import (
 )
 from alarmhub.core.reasons import Reason
 from alarmhub.core.world import Decision, World
-from alarmhub.engine import ids
+from alarmhub.engine import codes, ids
 from alarmhub.engine.folded import Folded, Lateness
 from alarmhub.engine.items import (
     AnswerItem,
@@ -38,6 +39,7 @@ from alarmhub.engine.items import (
     Item,
     ReceiptItem,
     SignalItem,
+    TextItem,
     WorldItem,
 )
 from alarmhub.engine.state import Overlay, State
@@ -58,6 +60,7 @@ MOST_CLOCKS = 9
 """An alarm has so many clocks, which may all have run out before one event."""
 REPORT_GIVE_UP_MS = 120_000
 PUSH_GIVE_UP_MS = 60_000
+TEXT_GIVE_UP_MS = 60_000
 
 _encode = msgspec.json.Encoder().encode
 _OUTCOME = msgspec.json.Decoder(SignalOutcome)
@@ -111,6 +114,9 @@ class Folder:
                 self._deadline(folded, item.alarm, item.at, world, now)
             case WorldItem():
                 self._apply(folded, item.alarm, item.event, item.at, world, now)
+            case TextItem():
+                self._apply(folded, item.alarm, item.event, item.at, world, now)
+                folded.replies.append((item, None))
             case AvailabilityItem():
                 self._availability(folded, item)
             case FactItem():
@@ -333,6 +339,23 @@ class Folder:
                 self._outbox(folded, alarm, "push", effect.staff, effect, now, PUSH_GIVE_UP_MS)
             case Page():
                 self._outbox(folded, alarm, "page", effect.pager, effect, now, PUSH_GIVE_UP_MS)
+            case Sms():
+                self._text(folded, alarm, effect, now)
+
+    def _text(self, folded: Folded, alarm: Alarm, effect: Sms, now: int) -> None:
+        """Give it the code by which a reply names the alarm. What follows a message that was never ordered
+        has no code to name, and says nothing."""
+        overlay = folded.overlay
+        known = overlay.codes_of(effect.number)
+        if effect.says is not Says.RINGS:
+            mine = codes.of_alarm(known, alarm.id, effect.staff)
+        else:
+            mine, known = codes.drawn(known, alarm.id, effect.staff, now, lambda id: _is_open(overlay, id))
+            overlay.codes[effect.number] = known
+            folded.facts.append(FactRow(codes.SCOPE, effect.number, now, _encode(known)))
+        if mine is not None:
+            effect = replace(effect, code=mine.code)
+            self._outbox(folded, alarm, "sms", effect.number, effect, now, TEXT_GIVE_UP_MS)
 
     def _outbox(
         self, folded: Folded, alarm: Alarm, channel: str, to: str, effect: Effect, now: int, give_up_ms: int
@@ -357,7 +380,12 @@ def quarantine(folder_numbers: ids.Numbers, item: Item, cause: str, now: int) ->
     return QuarantineRow(folder_numbers.next(), now, alarm, cause[:500], body[:8192])
 
 
-_OF_AN_ALARM = (AnswerItem, DeadlineItem, ReceiptItem, WorldItem)
+_OF_AN_ALARM = (AnswerItem, DeadlineItem, ReceiptItem, TextItem, WorldItem)
+
+
+def _is_open(overlay: Overlay, id: str) -> bool:
+    alarm = overlay.get(id)
+    return alarm is not None and alarm.open
 
 
 def _counts_at(item: Item) -> int:

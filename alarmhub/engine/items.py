@@ -9,7 +9,7 @@ import asyncio
 from enum import IntEnum
 from typing import Any
 
-from alarmhub.core.events import Answer, Signal, WorldChanged
+from alarmhub.core.events import Answer, Signal, TextReported, WorldChanged
 from alarmhub.core.kinds import Priority
 
 
@@ -112,6 +112,18 @@ class ReceiptItem(Item):
     def __init__(self, at: int, *, staff: str, device: str, alarm: str, seen: bool) -> None:
         super().__init__(at, Rank.RECEIPT, alarm)
         self.staff, self.device, self.alarm, self.seen = staff, device, alarm, seen
+
+
+class TextItem(Item):
+    """The telephone network says what became of a text message."""
+
+    __slots__ = ("alarm", "event")
+
+    def __init__(
+        self, at: int, alarm: str, event: TextReported, future: asyncio.Future[None] | None = None
+    ) -> None:
+        super().__init__(at, Rank.RECEIPT if future is None else Rank.ANSWER, alarm, future)
+        self.alarm, self.event = alarm, event
 
 
 class DeadlineItem(Item):

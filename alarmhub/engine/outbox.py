@@ -45,10 +45,12 @@ class Outbox:
         couriers: dict[str, Courier],
         epoch: Callable[[], int],
         holds: Callable[[int], bool],
+        given_up: Callable[[OutboxRow, str], None] = lambda row, cause: None,
     ) -> None:
+        """`given_up`: hears of each row that will not be delivered, and why."""
         self._store, self._clock, self._crew, self._metrics = store, clock, crew, metrics
         self._couriers = couriers
-        self._epoch, self._holds = epoch, holds
+        self._epoch, self._holds, self._given_up = epoch, holds, given_up
         self._wake = asyncio.Event()
         self._lines: dict[tuple[str, str], deque[OutboxRow]] = {}
 
@@ -143,6 +145,7 @@ class Outbox:
         elif cause == NO_CHANNEL or again_at >= row.give_up_at:
             outcome = "given_up"
             _log.warning(Line.EFFECT_GIVEN_UP, channel=row.channel, alarm=row.alarm, cause=cause)
+            self._given_up(row, cause)
         else:
             outcome = "retried"
             _log.info(Line.EFFECT_RETRIED, channel=row.channel, alarm=row.alarm, cause=cause)

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 
+import msgspec
 from msgspec import Struct
 
 from alarmhub.core.alarm import Alarm, Phase, concerned
 from alarmhub.core.events import Around
 from alarmhub.core.kinds import AGAIN_WITHIN_S, KIND_URGENCY, PRIORITY_RANK, Kind
+from alarmhub.engine import codes
+from alarmhub.engine.codes import Code, SentText
 
 HOUR_MS = 3_600_000
 REPLIES_KEPT = 100_000
@@ -48,6 +51,10 @@ class State:
         self._history: dict[tuple[str, str], History] = {}
         self.presence: dict[tuple[str, str], int] = {}
         self.availability: dict[str, str] = {}
+        self.codes: dict[str, tuple[Code, ...]] = {}
+        """Of each number that was texted (`engine.codes`)."""
+        self.sent_texts: dict[str, SentText] = {}
+        """By the network's own id, until it has said what became of them."""
         self.replies: OrderedDict[tuple[str, str], bytes] = OrderedDict()
         self.replies_complete = True
         """No reply of the last 24 h has been dropped from memory."""
@@ -177,6 +184,21 @@ class State:
     def _history_of(self, alarm: Alarm) -> History:
         return self._history.setdefault((alarm.place, alarm.kind), History(deque(maxlen=STARTS_KEPT)))
 
+    def take_fact(self, scope: str, key: str, body: bytes | None) -> None:
+        """What a start finds of the small durable facts."""
+        if body is None:
+            return
+        match scope:
+            case "presence":
+                source, _, room = key.partition("|")
+                self.presence[source, room] = msgspec.json.decode(body, type=int)
+            case "availability":
+                self.availability[key] = msgspec.json.decode(body, type=str)
+            case codes.SCOPE:
+                self.codes[key] = msgspec.json.decode(body, type=tuple[Code, ...])
+            case codes.SENT_SCOPE:
+                self.sent_texts[key] = msgspec.json.decode(body, type=SentText)
+
     def forget(self, now: int) -> None:
         """Drop history nobody will ask for again."""
         for key in [k for k, h in self._history.items() if _stale(h, now)]:
@@ -259,6 +281,7 @@ class Overlay:
         self.replies: dict[tuple[str, str], bytes] = {}
         self.presence: dict[tuple[str, str], int | None] = {}
         self.availability: dict[str, str] = {}
+        self.codes: dict[str, tuple[Code, ...]] = {}
 
     def get(self, id: str) -> Alarm | None:
         """The alarm as decided so far; an ended one only while this batch ended it."""
@@ -338,6 +361,10 @@ class Overlay:
             return False
         self.presence[source, room] = since
         return True
+
+    def codes_of(self, number: str) -> tuple[Code, ...]:
+        """The codes of a number, those of this batch included."""
+        return self.codes[number] if number in self.codes else self._base.codes.get(number, ())
 
     def reply(self, scope: str, id: str) -> bytes | None:
         """A reply remembered before or given within this batch."""

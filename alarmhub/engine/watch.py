@@ -14,7 +14,7 @@ from alarmhub.clock import Clock
 from alarmhub.core.events import Signal, WorldChanged
 from alarmhub.core.kinds import RECENT_S
 from alarmhub.core.roster import Roster, next_change, roster_at
-from alarmhub.core.site import Site
+from alarmhub.core.site import Site, Staff
 from alarmhub.core.world import World
 from alarmhub.engine import notices
 from alarmhub.engine.contact import Contacts, Touches
@@ -41,9 +41,12 @@ class Watch:
         pagers: Callable[[str], bool] | None,
         put: Callable[[Item], None],
         tell: Callable[[Signal], None],
+        texts: bool = False,
     ) -> None:
+        """`texts`: there is a link for text messages."""
         self._clock, self._state, self._contacts, self._touches = clock, state, contacts, Touches()
         self._pagers, self._put, self._tell = pagers, put, tell
+        self._texts = texts
         self._site = notices.empty_site()
         self._roster: Roster | None = None
         self._world: World | None = None
@@ -57,7 +60,14 @@ class Watch:
         world = self._world
         if world is None:
             assert self._roster is not None
-            world = World(self._site, self._roster, self._contacts.reach, self._grace_until, self._untouched)
+            world = World(
+                self._site,
+                self._roster,
+                self._contacts.reach,
+                self._grace_until,
+                self._untouched,
+                self._texts,
+            )
             self._world = world
         return world
 
@@ -99,15 +109,18 @@ class Watch:
         before = self._roster
         roster = roster_at(self._site, now, self._state.availability)
         self._roster, self._world = roster, None
-        carried = self._pagers
-        if carried is not None:
-            people = self._site.staff.values()
-            self._contacts.pagers(s.id for s in people if s.pager is not None and carried(s.pager))
+        if self._pagers is not None or self._texts:
+            self._contacts.pagers(s.id for s in self._site.staff.values() if self._is_reached_one_way(s))
         if before is None or (roster.hash == before.hash and not always):
             return
         event = WorldChanged(cause)
         for alarm in sorted(self._state.alarms.values(), key=urgency):
             self._put(WorldItem(now, RANK_OF[alarm.priority], alarm.id, event))
+
+    def _is_reached_one_way(self, person: Staff) -> bool:
+        if self._texts and person.sms is not None:
+            return True
+        return self._pagers is not None and person.pager is not None and self._pagers(person.pager)
 
     def clock_moved(self) -> None:
         """The clock was set forward: shift changes that have passed thereby are taken now."""

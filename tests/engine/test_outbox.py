@@ -28,6 +28,7 @@ class Post:
         self.metrics = Metrics()
         self.epoch = 0
         self.holds = True
+        self.given_up: list[tuple[str, str]] = []
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[Post]:
@@ -40,6 +41,7 @@ class Post:
             store=self.store, clock=self.clock, crew=self.crew, metrics=self.metrics,
             couriers={"report": self.plants.carry}, epoch=lambda: self.epoch,
             holds=lambda epoch: self.holds and epoch == self.epoch,
+            given_up=lambda row, cause: self.given_up.append((row.id, cause)),
         )  # fmt: skip
         spawn(self.outbox.run(), "outbox", self.crew)
         try:
@@ -121,6 +123,7 @@ async def test_it_is_given_up_in_time_and_the_next_one_goes() -> None:
         await post.commit("b")
         await until(lambda: post.sent == ["b"], "the next one is sent", within_s=11)
         assert post.count("given_up") == 1
+        assert [id for id, _ in post.given_up] == ["a"]
         assert not post.store.tables.outbox
 
 
@@ -167,7 +170,7 @@ async def test_without_a_courier_it_is_given_up_at_once() -> None:
     async with Post().at_work() as post:
         await post.commit("a", channel="push")
         await until(lambda: not post.store.tables.outbox, "it is settled", within_s=0.1)
-        assert not post.sent
+        assert not post.sent and post.given_up == [("a", "no channel")]
 
 
 @in_virtual_time

@@ -323,3 +323,25 @@ async def test_who_carries_a_pager_that_can_be_sent_to_is_reached_one_way() -> N
         assert {s for s, reach in contacts.reach.items() if reach is Reach.ONE_WAY} == reached
         watch.take_site(replace(site, staff=site.staff | {"rut": replace(site.staff["rut"], pager=None)}))
         assert contacts.reach == {}
+
+
+@in_virtual_time
+async def test_who_has_a_number_is_reached_one_way_where_there_is_a_link() -> None:
+    """A receipt of a person is impossible, which is not unreachable; without a link a number is no reach."""
+    site = Ward().site
+    numbered = site.staff | {"anna": replace(site.staff["anna"], sms="+46701740605")}
+    for texts, reached in ((True, {"anna": Reach.ONE_WAY}), (False, {})):
+        contacts = Contacts()
+        watch = Watch(
+            clock=VirtualClock(),
+            state=State(),
+            contacts=contacts,
+            pagers=None,
+            put=lambda item: None,
+            tell=lambda signal: None,
+            texts=texts,
+        )
+        watch.begin(replace(site, staff=numbered), T0)
+        assert contacts.reach == reached and watch.world().texts is texts
+        watch.take_site(site)
+        assert contacts.reach == {}

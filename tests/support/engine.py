@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from alarmhub import site as site_files
 from alarmhub.clock import MonotonicClock
@@ -54,7 +55,9 @@ class Screens:
 class Rig:
     """The engine and what it stands on."""
 
-    def __init__(self, tables: Tables | None, couriers: dict[str, Courier], owner: str) -> None:
+    def __init__(
+        self, tables: Tables | None, couriers: dict[str, Courier], owner: str, *, texts: bool = False
+    ) -> None:
         self.clock = ForwardClock()
         self.store = MemoryStore(self.clock, tables)
         self.crew = Crew("test")
@@ -62,7 +65,7 @@ class Rig:
         self.owner = owner
         self.engine = Engine(
             store=self.store, clock=self.clock, crew=self.crew, metrics=Metrics(), owner=owner,
-            lease_ttl_ms=TTL_MS, couriers=couriers,
+            lease_ttl_ms=TTL_MS, couriers=couriers, texts=texts,
         )  # fmt: skip
 
     @property
@@ -89,13 +92,21 @@ def start_of(ref: str, bed: int = 0, **more: Any) -> Signal:
 
 @contextlib.asynccontextmanager
 async def running(
-    *, tables: Tables | None = None, couriers: dict[str, Courier] | None = None, owner: str = "first"
+    *,
+    tables: Tables | None = None,
+    couriers: dict[str, Courier] | None = None,
+    owner: str = "first",
+    texts: bool = False,
+    numbers: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Rig]:
-    """An engine at work for the load site, all its nurses within reach."""
-    rig = Rig(tables, couriers or {}, owner)
+    """An engine at work for the load site, all its nurses within reach. `texts`: as of `Engine`; `numbers`:
+    who has a number for text messages."""
+    rig = Rig(tables, couriers or {}, owner, texts=texts)
     if not rig.tables.sites:
         site = site_files.check(site_file(LAYOUT))
         assert isinstance(site, Site)
+        staff = {id: replace(person, sms=(numbers or {}).get(id)) for id, person in site.staff.items()}
+        site = replace(site, staff=staff)
         published = site_files.publish(None, site, set())
         assert isinstance(published, Site)
         policies = [

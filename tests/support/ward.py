@@ -285,6 +285,7 @@ class Ward:
         self.mute_phones: set[str] = set()  # live, and never report that they rang
         self.grace_until = 0
         self.untouched: frozenset[str] = frozenset()
+        self.texts = False  # there is a link for text messages
         self.alarms: dict[str, Alarm] = {}
         self.reasons: dict[str, list[Reason]] = {}
         self.effects: dict[str, list[Effect]] = {}
@@ -299,7 +300,10 @@ class Ward:
         """Site, roster and reach of this instant."""
         if self._world is None:
             roster = roster_at(self.site, self.now, self.availability)
-            self._world = World(self.site, roster, dict(self.reach), self.grace_until, self.untouched)
+            reach = dict(self.reach)
+            self._world = World(
+                self.site, roster, reach, self.grace_until, self.untouched, self.texts
+            )  # fmt: skip
         return self._world
 
     def change_site(self, **fields: Any) -> None:
@@ -558,6 +562,8 @@ def _check_waiting(alarm: Alarm, world: World) -> None:
 def _hopeful(alarm: Alarm, told: Told, world: World) -> bool:
     reach = world.reach.get(told.staff, Reach.NONE)
     if told.answer or reach is Reach.NONE:
+        return False
+    if reach is Reach.ONE_WAY and told.texted is not None and told.texted.failed and not told.paged:
         return False
     if told.rang_at is not None or reach is Reach.ONE_WAY or told.one_way:
         return True
