@@ -1,7 +1,8 @@
 """Who is on duty, with which roles, beds and cover, at one instant (design.md, "roster").
 
-A roster is a snapshot: computed from the site and the availability people told their phones, stored by
-hash so that a decision can be replayed. It refuses to know about reach, which is a separate argument.
+A roster is a snapshot: computed from the site's schedule, what people said when they signed on and off, and
+the availability they told their phones; stored by hash so that a decision can be replayed. It refuses to know
+about reach, which is a separate argument, and to make a shift (`core.shifts`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from msgspec import Struct
 
 from alarmhub.core.hours import Calendar, calendar, next_boundary, within
 from alarmhub.core.site import Cover, Duty, Hours, Place, Site
+
+EARLY_MS = 60 * 60_000
+"""Who signs on so long before a duty begins means that duty."""
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -52,6 +56,22 @@ class Roster(Struct, frozen=True):
     by_staff: dict[str, tuple[OnDuty, ...]]
 
 
+class Shift(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a person said of being at work; it counts before the schedule until `until` (epoch ms).
+
+    `unit`: where this person signed on, "" = signed off. `roles`: chosen, or scheduled there. `lent`: the
+    schedule has this person elsewhere or nowhere. `heard_at`: when the phone was last proved to ring.
+    """
+
+    at: int
+    until: int
+    unit: str = ""
+    beds: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    lent: bool = False
+    heard_at: int | None = None
+
+
 class Rota(Struct, frozen=True):
     """A site's duties and covers grouped by their hours, so that each distinct window is asked once."""
 
@@ -62,25 +82,26 @@ class Rota(Struct, frozen=True):
     rooms: dict[str, tuple[Place, ...]]  # room path → its beds
 
 
-def roster_at(site: Site, now: int, availability: Mapping[str, str]) -> Roster:
-    """The roster at `now` (epoch ms). `availability`: staff id → available, busy or break, if told at all.
+_NO_SHIFTS: Mapping[str, Shift] = {}
+_NO_SUBSTITUTES: Mapping[str, str] = {}
+
+
+def roster_at(
+    site: Site,
+    now: int,
+    availability: Mapping[str, str],
+    shifts: Mapping[str, Shift] = _NO_SHIFTS,
+    substitutes: Mapping[str, str] = _NO_SUBSTITUTES,
+) -> Roster:
+    """The roster at `now` (epoch ms), by staff id: `availability` (available, busy or break), `shifts`, and
+    `substitutes` (who answers for a person meanwhile), each where it was told at all.
 
     Duties of one person in one unit that overlap are one entry with all their roles and beds. The same
     people, roles, beds, cover and availability give the same hash, whenever it is asked.
     """
     rota = _rota(site)
-    merged: dict[tuple[str, str, bool], OnDuty] = {}
-    for duty in _open(rota.duties, now, rota.cal):
-        key = (duty.unit, duty.staff, duty.on_site)
-        known = merged.get(key)
-        merged[key] = OnDuty(
-            duty.staff,
-            duty.unit,
-            _union(known.roles if known else (), duty.roles),
-            _union(known.beds if known else (), duty.beds),
-            duty.on_site,
-            availability.get(duty.staff, "available"),
-        )
+    merged = _at_work(site, rota, now, availability, shifts)
+    _stand_in(merged, substitutes)
     on_duty = tuple(merged[key] for key in sorted(merged))
     active = {(c.by, c.unit or "", c.place or ""): c for c in _open(rota.covers, now, rota.cal)}
     covers = tuple(ActiveCover(active[key].by, active[key].unit, active[key].place) for key in sorted(active))
@@ -95,28 +116,113 @@ def roster_at(site: Site, now: int, availability: Mapping[str, str]) -> Roster:
     )
 
 
-def next_change(site: Site, now: int) -> int | None:
-    """The next instant after `now` (epoch ms) at which some duty or cover begins or ends; None = never."""
+_Entries = dict[tuple[str, str, bool], OnDuty]
+"""By unit, staff, on site."""
+
+
+def _at_work(
+    site: Site, rota: Rota, now: int, availability: Mapping[str, str], shifts: Mapping[str, Shift]
+) -> _Entries:
+    """Who signed on, and the scheduled of whom nothing else was said."""
+    said = {staff: shift for staff, shift in shifts.items() if now < shift.until and staff in site.staff}
+    merged: _Entries = {}
+    for staff, shift in said.items():
+        if shift.unit in site.units:
+            roles = tuple(role for role in shift.roles if role in site.roles)
+            state = availability.get(staff, "available")
+            merged[shift.unit, staff, True] = OnDuty(staff, shift.unit, roles, shift.beds, True, state)
+    for duty in _open(rota.duties, now, rota.cal):
+        word = said.get(duty.staff)
+        beds, on_site = duty.beds, duty.on_site
+        if word is not None and word.unit == duty.unit:
+            # The beds are what was claimed, and who signed on is there.
+            beds, on_site = (), True
+        elif word is not None and _takes_the_place_of(word, duty, now, rota.cal):
+            continue
+        key = (duty.unit, duty.staff, on_site)
+        known = merged.get(key)
+        merged[key] = OnDuty(
+            duty.staff,
+            duty.unit,
+            _union(known.roles if known else (), duty.roles),
+            _union(known.beds if known else (), beds),
+            on_site,
+            availability.get(duty.staff, "available"),
+        )
+    return merged
+
+
+def _takes_the_place_of(word: Shift, duty: Duty, now: int, cal: Calendar) -> bool:
+    """Whether a duty that is open now had begun when this was said, and so is meant by it."""
+    if not word.unit:
+        return _lasts(duty.hours, word.at, now, cal)
+    # Whom the schedule shares between units stays in the others too.
+    return word.lent and any(_lasts(duty.hours, at, now, cal) for at in (word.at, word.at + EARLY_MS))
+
+
+def _lasts(hours: Hours, from_at: int, now: int, cal: Calendar) -> bool:
+    """Whether one and the same window is open at `from_at` and `now`, the later."""
+    if not within(hours, from_at, cal):
+        return False
+    end = next_boundary(hours, from_at, cal)
+    return end is None or now < end
+
+
+def _stand_in(merged: _Entries, substitutes: Mapping[str, str]) -> None:
+    """Who stands in for a person on a break answers in that unit and for those beds too, while able to."""
+    if not substitutes:
+        return
+    able = {e.staff for e in merged.values() if e.on_site and e.availability == "available"}
+    for away in [merged[key] for key in sorted(merged)]:
+        staff = substitutes.get(away.staff)
+        if away.availability == "available" or staff not in able:
+            continue
+        key = (away.unit, staff, True)
+        known = merged.get(key)
+        roles, beds = (known.roles, known.beds) if known else ((), ())
+        merged[key] = OnDuty(staff, away.unit, roles, _union(beds, away.beds))
+
+
+def next_change(site: Site, now: int, shifts: Mapping[str, Shift] = _NO_SHIFTS) -> int | None:
+    """The next instant after `now` (epoch ms) at which some duty or cover begins or ends, or what somebody
+    said of being at work ceases to count; None = never."""
     rota = _rota(site)
     windows = {hours for hours, _ in rota.duties} | {hours for hours, _ in rota.covers}
-    changes = (next_boundary(hours, now, rota.cal) for hours in windows)
+    changes = [next_boundary(hours, now, rota.cal) for hours in windows]
+    changes += [shift.until for shift in shifts.values() if shift.until > now]
     return min((change for change in changes if change is not None), default=None)
 
 
-def unstaffed(site: Site, at: int) -> tuple[str, ...]:
+def unstaffed(site: Site, at: int, shifts: Mapping[str, Shift] = _NO_SHIFTS) -> tuple[str, ...]:
     """The units, sorted, that at instant `at` have nobody on duty and no cover by a unit that has.
 
     Somebody on call at home staffs a desk, never a clinical unit. Units that ask for no warning are left out.
     """
     rota = _rota(site)
     staffed = {
-        duty.unit
-        for duty in _open(rota.duties, at, rota.cal)
-        if duty.on_site or not site.units[duty.unit].clinical
+        entry.unit
+        for entry in _at_work(site, rota, at, {}, shifts).values()
+        if entry.on_site or not site.units[entry.unit].clinical
     }
     covered = {c.unit for c in _open(rota.covers, at, rota.cal) if c.unit is not None and c.by in staffed}
     watched = {unit.id for unit in site.units.values() if unit.warn_unstaffed}
     return tuple(sorted(watched - staffed - covered))
+
+
+def duties_of(site: Site, staff: str, from_at: int, to_at: int) -> list[tuple[Duty, int | None]]:
+    """This person's duties that are open at `from_at` or begin by `to_at` (epoch ms), each with the instant
+    its window closes; None = never."""
+    cal = _rota(site).cal
+    found: list[tuple[Duty, int | None]] = []
+    for duty in site.duties:
+        if duty.staff != staff:
+            continue
+        boundary = next_boundary(duty.hours, from_at, cal)
+        if within(duty.hours, from_at, cal):
+            found.append((duty, boundary))
+        elif boundary is not None and boundary <= to_at:
+            found.append((duty, next_boundary(duty.hours, boundary, cal)))
+    return found
 
 
 def _rota(site: Site) -> Rota:

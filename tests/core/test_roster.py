@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from alarmhub.core.roster import next_change, roster_at, unstaffed
+from alarmhub.core.roster import Shift, next_change, roster_at, unstaffed
 from alarmhub.core.site import Cover, Duty, Hours, Place, Role, Site, Staff, Unit
 
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
@@ -178,3 +178,112 @@ def test_two_thousand_people_take_milliseconds() -> None:
     taken_s = perf_counter() - begin
     assert len(roster.on_duty) == 2000 and change == at("2026-11-24T15:30")
     assert taken_s < 0.25  # a busy machine; 20 ms is usual
+
+
+# -- what people said
+
+
+def on(
+    unit: str, since: str, until: str, *beds: str, lent: bool = False, roles: tuple[str, ...] = ()
+) -> Shift:
+    """Signed on there from then until then."""
+    return Shift(at(since), at(until), unit, beds, roles, lent)
+
+
+def test_who_signed_on_is_on_duty_there_with_the_claimed_beds_and_all_roles() -> None:
+    """The scheduled role and the chosen one; the scheduled beds are somebody else's now, or a gap."""
+    site = ward((Duty("a", "201", ("ssk",), DAY, ("f/201/1/1",)),))
+    shifts = {"a": on("201", "2026-11-24T07:00", "2026-11-24T16:00", "f/201/1/2", roles=("usk",))}
+    roster = roster_at(site, at("2026-11-24T10:00"), {}, shifts)
+    (entry,) = roster.on_duty
+    assert (entry.roles, entry.beds, entry.on_site) == (("usk", "ssk"), ("f/201/1/2",), True)
+    assert roster.by_bed.get("f/201/1/1") is None, "a bed nobody claimed stays a gap"
+    assert roster.by_bed["f/201/1/2"] == ("a",)
+
+
+def test_what_was_said_counts_until_its_last_millisecond_and_is_a_change() -> None:
+    """Signed on outside the schedule; then the schedule counts again, and the watch wakes for it."""
+    site = ward((Duty("a", "201", ("ssk",), NIGHT),))
+    shifts = {"a": on("202", "2026-11-24T08:00", "2026-11-24T16:00", lent=True)}
+    end = at("2026-11-24T16:00")
+    assert [d.unit for d in roster_at(site, end - 1, {}, shifts).on_duty] == ["202"]
+    assert roster_at(site, end, {}, shifts).on_duty == ()
+    assert next_change(site, at("2026-11-24T10:00"), shifts) == end
+    assert next_change(site, end - 1, shifts) == end
+    assert next_change(site, end, shifts) == at("2026-11-24T21:00")
+
+
+def test_who_signed_off_is_off_whatever_the_schedule_says_and_a_later_duty_counts_again() -> None:
+    """Home at two. The evening's duty is another one, though it begins before this one ends."""
+    evening = Hours(days=EVERY_DAY, start=15 * 60, end=21 * 60)
+    site = ward((Duty("a", "201", ("ssk",), DAY), Duty("a", "202", ("ssk",), evening)))
+    shifts = {"a": Shift(at("2026-11-24T14:00"), at("2026-11-24T15:30"))}
+    assert roster_at(site, at("2026-11-24T14:59"), {}, shifts).on_duty == ()
+    assert [d.unit for d in roster_at(site, at("2026-11-24T15:00"), {}, shifts).on_duty] == ["202"]
+    assert [d.unit for d in roster_at(site, at("2026-11-25T07:00"), {}, shifts).on_duty] == ["201"]
+
+
+def test_who_is_lent_out_does_not_count_at_home_until_a_later_duty_there() -> None:
+    """At work in 202: 201 must not believe to have a nurse. Signed on ten minutes early it is the same."""
+    site = ward((Duty("a", "201", ("ssk",), DAY), Duty("a", "201", ("ssk",), NIGHT)))
+    for since in ("2026-11-24T06:50", "2026-11-24T09:00"):
+        shifts = {"a": on("202", since, "2026-11-24T22:00", lent=True)}
+        assert [d.unit for d in roster_at(site, at("2026-11-24T10:00"), {}, shifts).on_duty] == ["202"]
+        later = roster_at(site, at("2026-11-24T21:00"), {}, shifts)
+        assert [d.unit for d in later.on_duty] == ["201", "202"]
+
+
+def test_a_nurse_the_schedule_shares_stays_in_both_wards_when_she_signs_on_in_one() -> None:
+    """202 would have nobody otherwise."""
+    site = ward((Duty("natt", "201", ("ssk",), NIGHT), Duty("natt", "202", ("ssk",), NIGHT)))
+    shifts = {"natt": on("201", "2026-11-24T21:00", "2026-11-25T07:30")}
+    roster = roster_at(site, at("2026-11-24T23:00"), {}, shifts)
+    assert [entry.unit for entry in roster.by_staff["natt"]] == ["201", "202"]
+
+
+def test_what_the_site_no_longer_has_is_left_out_of_a_shift() -> None:
+    """A role or unit that a new site file dropped: the person stays on duty, or the schedule counts."""
+    site = ward((Duty("a", "201", ("ssk",), DAY),))
+    ten = at("2026-11-24T10:00")
+    roles = {"a": on("201", "2026-11-24T07:00", "2026-11-24T16:00", roles=("gone",))}
+    assert roster_at(site, ten, {}, roles).on_duty[0].roles == ("ssk",)
+    unit = {"a": on("203", "2026-11-24T07:00", "2026-11-24T16:00")}
+    assert [d.unit for d in roster_at(site, ten, {}, unit).on_duty] == ["201"]
+    nobody = {"b": on("201", "2026-11-24T07:00", "2026-11-24T16:00")}
+    assert [d.staff for d in roster_at(site, ten, {}, nobody).on_duty] == ["a"]
+
+
+def test_a_shift_in_the_site_file_and_the_same_one_signed_on_have_one_hash() -> None:
+    """A decision is replayed from the stored roster alone, whatever made it."""
+    site = ward((Duty("a", "201", ("ssk",), DAY, ("f/201/1/1",)),))
+    ten = at("2026-11-24T10:00")
+    signed = roster_at(site, ten, {}, {"a": on("201", "2026-11-24T07:00", "2026-11-24T16:00", "f/201/1/1")})
+    assert signed.hash == roster_at(site, ten, {}).hash
+    other = roster_at(site, ten, {}, {"a": on("201", "2026-11-24T07:00", "2026-11-24T16:00")})
+    assert other.hash != signed.hash
+
+
+def test_a_substitute_answers_for_the_unit_and_the_beds_while_the_break_lasts() -> None:
+    """And no longer: at work again, or not able to, the entry is gone."""
+    site = ward((Duty("a", "201", ("ssk",), DAY, ("f/201/1/1",)), Duty("b", "202", ("usk",), DAY)))
+    ten = at("2026-11-24T10:00")
+    roster = roster_at(site, ten, {"a": "break"}, {}, {"a": "b"})
+    assert [(d.staff, d.availability) for d in roster.by_unit["201"]] == [("a", "break"), ("b", "available")]
+    assert roster.by_bed["f/201/1/1"] == ("a", "b")
+    assert [d.unit for d in roster.by_staff["b"]] == ["201", "202"]
+    for availability in ({}, {"a": "available"}, {"a": "break", "b": "busy"}):
+        assert [d.staff for d in roster_at(site, ten, availability, {}, {"a": "b"}).by_unit["201"]] == ["a"]
+    gone = roster_at(site, ten, {"a": "break"}, {"b": Shift(ten - 1, ten + 1)}, {"a": "b"})
+    assert [d.staff for d in gone.by_unit["201"]] == ["a"]
+
+
+def test_a_unit_is_staffed_by_who_signed_on_and_not_by_who_signed_off() -> None:
+    """Half an hour ahead the ward is warned by what people said, too."""
+    site = ward((Duty("a", "201", ("ssk",), DAY), Duty("b", "202", ("ssk",), DAY)))
+    ten = at("2026-11-24T10:00")
+    assert unstaffed(site, ten) == ()
+    assert unstaffed(site, ten, {"a": Shift(ten - 1, ten + 1)}) == ("201",)
+    assert unstaffed(site, ten, {"a": Shift(ten - 1, ten + 1, "202", lent=True)}) == ("201",)
+    assert unstaffed(
+        site, at("2026-11-24T16:00"), {"a": on("202", "2026-11-24T07:00", "2026-11-24T16:30")}
+    ) == ("201",)
