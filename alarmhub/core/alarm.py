@@ -94,6 +94,8 @@ class Acceptance(Struct, frozen=True, gc=False, omit_defaults=True):
     lost_at: int | None = None
     on_duty: bool = True
     """Was on the roster when accepting: going off duty then gives the alarm back."""
+    confirmed: bool = True
+    """False: a colleague handed it over, and this person has not said anything to it yet."""
 
 
 class Path(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -171,6 +173,8 @@ class Alarm(Struct, frozen=True, gc=False, omit_defaults=True):
     lost_at: int | None = None
     """When the first acceptor without contact gives the alarm back."""
     review_at: int | None = None
+    confirm_at: int | None = None
+    """When who was handed it and says nothing gives it back."""
 
     @property
     def open(self) -> bool:
@@ -191,6 +195,7 @@ class Alarm(Struct, frozen=True, gc=False, omit_defaults=True):
             self.again_at,
             self.lost_at,
             self.review_at,
+            self.confirm_at,
         ):
             if at is not None and (due is None or at < due):
                 due = at

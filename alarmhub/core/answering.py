@@ -44,6 +44,7 @@ ERRORS = (
     "not_allowed",
     "already_extended",
     "nothing_to_take_over",
+    "no_receiver",
 )
 """Everything a refused answer can be told."""
 
@@ -75,7 +76,23 @@ def _take_answer(draft: Draft, event: Answered) -> None:
     if checked and not alarm.turn_rev <= event.rev <= alarm.rev:
         refuse(draft, "stale", "answer_for_another_turn", staff=staff, rev=event.rev, turn_rev=alarm.turn_rev)
         return
+    _confirm(draft, event)
     _dispatch(draft, event)
+
+
+def _confirm(draft: Draft, event: Answered) -> None:
+    """Who was handed it takes it on with whatever she says to it, but for a no."""
+    mine = _acceptance(draft, event.staff)
+    if mine is None or mine.confirmed or event.answer in _STALE_CHECKED or _only_noted(draft, event):
+        return
+    mine = replace(mine, confirmed=True)
+    change(
+        draft,
+        acceptances=tuple(mine if a.staff == mine.staff else a for a in draft.alarm.acceptances),
+        told=_with_answer(draft, mine.staff, "accepted"),
+    )
+    say(draft, "accepted_from_colleague", staff=mine.staff)
+    report_accepted(draft, (mine,), first=False)
 
 
 def _dispatch(draft: Draft, event: Answered) -> None:
@@ -193,7 +210,11 @@ def _decline(draft: Draft, event: Answered) -> None:
         return
     if told.answer == "declined" or (told.answer == "holding" and event.via == BY_TEXT):
         return
-    if _acceptance(draft, staff) is not None:
+    mine = _acceptance(draft, staff)
+    if mine is not None and not mine.confirmed:
+        _release(draft, event)
+        return
+    if mine is not None:
         refuse(draft, "not_allowed", "acceptor_must_release", staff=staff)
         return
     if alarm.phase is Phase.RINGING and _is_alone(draft, staff):

@@ -18,6 +18,8 @@ def allowed(alarm: Alarm, staff: str, world: World) -> tuple[str, ...]:
         return ()
     for acceptance in alarm.acceptances:
         if acceptance.staff == staff:
+            if not acceptance.confirmed:
+                return ("accept", "attend", "decline")
             return _for_acceptor(alarm, staff, acceptance.arrived_at is not None, acceptance.role, world)
     if staff not in concerned(alarm) and not on_duty_for(alarm, staff, world):
         return ()
@@ -73,6 +75,8 @@ def rings(alarm: Alarm, staff: str) -> bool:
     if alarm.drill:
         return alarm.heard
     if alarm.phase in (Phase.RINGING, Phase.PARTLY_ACCEPTED):
+        return True
+    if any(a.staff == staff and not a.confirmed for a in alarm.acceptances):
         return True
     # Where nobody is released each phone stops by its own answer, also after others have come (ward.md).
     return RULES[alarm.kind].accept in (AcceptRule.NOBODY, AcceptRule.ROLES)

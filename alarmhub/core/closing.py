@@ -33,6 +33,7 @@ def end(draft: Draft, by: str, **facts: str | int | bool | list[str] | None) -> 
         again_at=None,
         lost_at=None,
         review_at=None,
+        confirm_at=None,
         last_attended=attended or taken or draft.alarm.last_attended,
     )
     report(draft, ReportStatus.ENDED)

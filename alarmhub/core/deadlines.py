@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from alarmhub.core.alarm import Alarm, Flag, Phase, lost_due
+from alarmhub.core.alarm import Acceptance, Alarm, Flag, Phase, lost_due, told_of
 from alarmhub.core.arrival import arrival_needed, arrived
 from alarmhub.core.closing import end
 from alarmhub.core.draft import Draft, change, flag, say, unflag
@@ -37,6 +37,7 @@ _FIELDS = (
     "lost_at",
     "again_at",
     "review_at",
+    "confirm_at",
 )
 _MOST_AT_ONCE = 16
 """More clocks than an alarm has: a loop that does not settle is a bug and must not hang the hub."""
@@ -82,6 +83,8 @@ def _act(draft: Draft, field: str) -> None:
             again_after_presence(draft)
         case "review_at":
             _review(draft)
+        case "confirm_at":
+            _unconfirmed(draft)
 
 
 def _nobody_rang(draft: Draft) -> None:
@@ -172,6 +175,31 @@ def give_back(draft: Draft, staff: list[str], because: str) -> None:
     satisfied = bool(alarm.acceptances) and RULES[alarm.kind].accept is AcceptRule.NOBODY
     if not satisfied and alarm.phase in (Phase.ACCEPTED, Phase.PARTLY_ACCEPTED):
         ring_again(draft, step=min(alarm.step, len(policy_of(draft).steps)), because=because)
+
+
+def confirm_due(draft: Draft, acceptance: Acceptance) -> int:
+    """When who was handed it must have said something: the step's own times, to ring and to answer."""
+    alarm, rules = draft.alarm, RULES[draft.alarm.kind]
+    steps = policy_of(draft).steps
+    reach_s, answer_s = rules.reach_s, rules.steps[0][1]
+    if steps:
+        step = steps[min(alarm.step, len(steps) - 1)]
+        reach_s, answer_s = step.reach_s, step.answer_s
+    told = told_of(alarm, acceptance.staff)
+    rang = told is not None and told.rang_at is not None
+    return acceptance.at + (max(reach_s, answer_s) if rang else reach_s) * S
+
+
+def _unconfirmed(draft: Draft) -> None:
+    """Who was handed it has not rung, or says nothing to it: it is given back and rings."""
+    waiting = {a.staff: confirm_due(draft, a) for a in draft.alarm.acceptances if not a.confirmed}
+    silent = [staff for staff, due in waiting.items() if due <= draft.now]
+    wait = min((due for due in waiting.values() if due > draft.now), default=None)
+    change(draft, confirm_at=wait)
+    if silent:
+        give_back(draft, silent, "receiver_silent")
+    else:
+        say(draft, "reach_checked", rang=list(waiting), waits_until=wait)
 
 
 def _review(draft: Draft) -> None:

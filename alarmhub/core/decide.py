@@ -25,6 +25,7 @@ from alarmhub.core.events import (
     Ended,
     EndUnclear,
     Event,
+    HandedOver,
     Joined,
     PresenceChanged,
     Raised,
@@ -34,6 +35,7 @@ from alarmhub.core.events import (
     Updated,
     WorldChanged,
 )
+from alarmhub.core.handing import on_handed_over
 from alarmhub.core.joining import on_joined
 from alarmhub.core.kinds import ATTENDED_REVIEW_S
 from alarmhub.core.paging import take_back_pages
@@ -79,6 +81,8 @@ def _fold(draft: Draft, event: Event) -> None:
             _on_text_reported(draft, event)
         case Answered():
             on_answered(draft, event)
+        case HandedOver():
+            on_handed_over(draft, event)
         case DeadlinePassed():
             if event.turn == draft.alarm.turn:
                 on_deadline(draft, event.due)
@@ -151,15 +155,18 @@ def _view(alarm: Alarm) -> tuple[object, ...]:
         alarm.remind_at,
         alarm.lapse_at,
         alarm.again_at,
+        alarm.confirm_at,
         alarm.person,
         alarm.noted,
         alarm.callback,
         tuple((t.staff, t.answer, t.turn, t.why) for t in alarm.told),
-        tuple((a.staff, a.role, a.arrived_at is None) for a in alarm.acceptances),
+        tuple((a.staff, a.role, a.arrived_at is None, a.confirmed) for a in alarm.acceptances),
     )
 
 
 def _finish(before: Alarm, draft: Draft, *, new: bool = False) -> Decision:
+    if draft.alarm.confirm_at is not None and all(a.confirmed for a in draft.alarm.acceptances):
+        change(draft, confirm_at=None)
     alarm = draft.alarm
     if alarm.open and alarm.due is None:
         # Whatever the path: an open alarm always has a clock running.

@@ -165,6 +165,13 @@ class Answered(Struct, frozen=True, gc=False, tag="answered"):
     device: str = ""
 
 
+class HandedOver(Struct, frozen=True, gc=False, tag="handed_over"):
+    """Who has accepted goes off duty, and a colleague takes it on."""
+
+    staff: str
+    to: str
+
+
 class WorldChanged(Struct, frozen=True, gc=False, tag="world_changed"):
     """Roster, site, or reach changed for an open alarm. `cause`: roster, site, reach, grace, restart.
 
@@ -186,4 +193,4 @@ class DeadlinePassed(Struct, frozen=True, gc=False, tag="deadline_passed"):
 Signalled: TypeAlias = Raised | Joined | Updated | Ended | EndUnclear | AcknowledgedAtSource | PresenceChanged
 """What signals of sources mean for an alarm."""
 
-Event: TypeAlias = Signalled | Rang | TextReported | Answered | WorldChanged | DeadlinePassed
+Event: TypeAlias = Signalled | Rang | TextReported | Answered | HandedOver | WorldChanged | DeadlinePassed

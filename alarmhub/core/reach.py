@@ -19,6 +19,9 @@ class Reach(StrEnum):
     LIVE = "live"  # socket open
 
 
+RINGS = frozenset({Reach.PUSHABLE, Reach.RECENT, Reach.LIVE})
+"""A phone that can ring and be answered, as far as anybody knows."""
+
 _RANK: dict[Reach, int] = {r: i for i, r in enumerate(Reach)}
 
 

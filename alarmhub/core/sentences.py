@@ -266,6 +266,30 @@ REASONS: Final[dict[str, Both]] = {
         "{staff:staff} har redan fått mer tid en gång.",
         "{staff:staff} was given more time once already.",
     ),
+    "handed_over": (
+        "{staff:staff} går av och lämnar över till {to:staff}.",
+        "{staff:staff} goes off duty and hands it over to {to:staff}.",
+    ),
+    "accepted_from_colleague": (
+        "{staff:staff} har tagit emot det.",
+        "{staff:staff} has taken it on.",
+    ),
+    "handed_over_without_accept": (
+        "{staff:staff} ville lämna över utan att ha tagit det.",
+        "{staff:staff} wanted to hand over without having taken it.",
+    ),
+    "receiver_cannot_come": (
+        "{staff:staff} är inte i tjänst där och kan inte ta emot.",
+        "{staff:staff} is not on duty there and cannot take it on.",
+    ),
+    "receiver_unreachable": (
+        "Mottagaren går inte att nå: det {staff:staff} hade ringer igen.",
+        "The receiver cannot be reached: what {staff:staff} had rings again.",
+    ),
+    "receiver_silent": (
+        "{staff:staff} fick det överlämnat och svarar inte: det ringer igen.",
+        "{staff:staff} was handed it and does not answer: it rings again.",
+    ),
     "taken_over": (
         "{staff:staff} tar över från {was:staff}.",
         "{staff:staff} takes over from {was:staff}.",

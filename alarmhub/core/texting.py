@@ -109,9 +109,7 @@ def _number(draft: Draft, staff: str) -> str | None:
     return None if person is None or not draft.world.texts else person.sms
 
 
-def _send(
-    draft: Draft, alarm: Alarm, staff: str, number: str, says: Says, *, at: int | None = None
-) -> None:
+def _send(draft: Draft, alarm: Alarm, staff: str, number: str, says: Says, *, at: int | None = None) -> None:
     at = draft.now if at is None else at
     draft.effects.append(
         Sms(staff, number, alarm.id, says, at, priority=str(alarm.priority), drill=alarm.drill)

@@ -83,6 +83,8 @@ def why_label(why: str, language: str, site: Site) -> str:
             return _staff(name, language, site)
         case "unit" if name:
             return _unit(name, language, site)
+        case "handed_over" if name:
+            return _in(("lämnades över av ", "handed over by "), language) + _staff(name, language, site)
         case "beds":
             return _word(words.WHY, "care_team", language)
     return _word(words.WHY, why, language)

@@ -107,6 +107,10 @@ ERRORS: Final[dict[str, Both]] = {
     "not_yours": ("Det är inte du som har tagit det.", "You are not the one who has taken it."),
     "not_allowed": ("Det går inte för det här larmet.", "That is not possible for this alarm."),
     "already_extended": ("Mer tid har redan getts en gång.", "More time was given once already."),
+    "no_receiver": (
+        "Den kollegan kan inte ta emot det nu.",
+        "That colleague cannot take it on now.",
+    ),
     "nothing_to_take_over": ("Det finns ingen att ta över från.", "There is nobody to take over from."),
 }
 """What a refused answer is told; the keys are `answering.ERRORS`."""
@@ -170,6 +174,8 @@ BECAUSE: Final[dict[str, Both]] = {
         "den som tog det har tappat kontakten",
         "whoever took it has lost contact",
     ),
+    "receiver_unreachable": ("mottagaren går inte att nå", "the receiver cannot be reached"),
+    "receiver_silent": ("mottagaren svarar inte", "the receiver does not answer"),
     "acceptor_off_duty": ("den som tog det har gått av", "whoever took it went off duty"),
     "worse": ("det blev allvarligare", "it became worse"),
     "more_needed": ("fler behövs och ingen mer i steget kan", "more are needed and the step has nobody left"),

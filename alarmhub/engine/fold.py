@@ -56,7 +56,7 @@ from alarmhub.ports import (
 
 DEEPEST_RAISE = 3
 """How far one alarm may raise another within one event."""
-MOST_CLOCKS = 9
+MOST_CLOCKS = 10
 """An alarm has so many clocks, which may all have run out before one event."""
 REPORT_GIVE_UP_MS = 120_000
 PUSH_GIVE_UP_MS = 60_000

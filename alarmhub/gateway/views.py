@@ -130,7 +130,8 @@ def next_step_at(alarm: Alarm) -> int | None:
         case Phase.RINGING | Phase.PARTLY_ACCEPTED:
             return alarm.answer_at if alarm.answer_at is not None else alarm.reach_at
         case Phase.ACCEPTED:
-            return alarm.remind_at if alarm.remind_at is not None else alarm.lapse_at
+            later = alarm.remind_at if alarm.remind_at is not None else alarm.lapse_at
+            return later if alarm.confirm_at is None else alarm.confirm_at
         case _:
             return alarm.again_at
 
@@ -157,7 +158,7 @@ def _why(alarm: Alarm, told: Told | None, site: Site) -> tuple[Why, ...]:
 
 def _you(alarm: Alarm, staff: str, told: Told | None) -> str:
     for acceptance in alarm.acceptances:
-        if acceptance.staff == staff:
+        if acceptance.staff == staff and acceptance.confirmed:
             return "accepted" if acceptance.arrived_at is None else "arrived"
     if told is not None and told.answer == "holding":
         return "holding"

@@ -28,6 +28,7 @@ from alarmhub.core.events import (
     Ended,
     EndUnclear,
     Event,
+    HandedOver,
     Joined,
     PresenceChanged,
     Raised,
@@ -189,6 +190,19 @@ class Life(RuleBasedStateMachine):
             button = data.draw(st.sampled_from(buttons))
             assert call.says(staff, button).ok, (staff, button, call.codes[-1])
 
+    @rule(data=st.data(), to=people)
+    def hands_over(self, data: st.DataObject, to: str) -> None:
+        """Somebody leaves with an alarm in hand: it is a colleague's then, or rings."""
+        call = self.call(data)
+        if call is None:
+            return
+        giver = data.draw(st.sampled_from(call.takers)) if call.takers else "anna"
+        had = giver in call.takers
+        verdict = self.ward.feed(call.id, HandedOver(giver, to)).verdict
+        assert verdict.ok <= had
+        assert not verdict.ok or giver not in call.takers
+        assert not verdict.ok or call.takers or call.phase in ("ringing", "partly_accepted")
+
     @rule(staff=people, reach=reaches)
     def phone(self, staff: str, reach: Reach) -> None:
         self.ward.phone(staff, reach)
@@ -297,6 +311,7 @@ EVENTS: st.SearchStrategy[Any] = st.one_of(
     st.builds(
         Answered, people, st.sampled_from(list(Answer)), st.integers(0, 30), st.sampled_from(["phone", "sms"])
     ),
+    st.builds(HandedOver, people, people),
     st.builds(
         WorldChanged,
         st.sampled_from(["roster", "site", "reach", "grace", "restart", "link_lost"]),
