@@ -59,6 +59,6 @@ clean:
 	  kill -INT "$$pid"; \
 	  for _ in $$(seq 100); do kill -0 "$$pid" 2>/dev/null || break; sleep 0.1; done; \
 	fi
-	rm -rf "$(DEMO_DATA)" load-out .venv .ci/peers dist build
+	rm -rf "$(DEMO_DATA)" load-out tests-out .venv .ci/peers dist build
 	rm -rf .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -266,6 +266,7 @@ class App:
                 host=phones.host, port=phones.port, beat_s=phones.beat_s, dead_after_s=phones.dead_after_s,
                 hello_within_s=phones.hello_within_s, frame_limit=phones.frame_limit,
                 byte_budget=phones.byte_budget, faults_allowed=phones.faults_allowed,
+                origins=phones.origins,
             ),
             on_seen=self._seen, on_unit=self._unit_silent, on_written=self._written,
         )  # fmt: skip
@@ -287,7 +288,7 @@ class App:
             on_refused=lambda reason: self.metrics.refusals.labels("api", reason).inc(),
             lines=lambda: self.lines.status(), trials=self.trials,
             hooks=Hooks(self.lines, [link.source for link in self.settings.alertmanager]),
-            doors=[Pages(socket_port=lambda: self.gateway.port)],
+            doors=[Pages(socket_port=lambda: self.gateway.port, socket_url=phones.public_url)],
         )  # fmt: skip
         self.engine.on_tokens.append(self.api.tokens_changed)
         # The API last: when it says that the hub is ready, every line listens.

@@ -13,12 +13,14 @@ underscore are not ours. The links of a protocol are described by its adapter, n
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import socket
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Protocol, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
@@ -39,6 +41,7 @@ from alarmhub.secret import Secret
 
 ENV_PREFIX: Final = "ALARMHUB_"
 LOCAL_SECRET_FILE: Final = "press.secret"
+_HOST: Final = re.compile(r"[A-Za-z0-9.\[\]:-]+")
 
 
 class SettingsRefused(ValueError):
@@ -100,7 +103,8 @@ class ApiSettings(Struct, frozen=True):
 
 
 class PhoneSettings(Struct, frozen=True):
-    """`[phones]`: the gateway. A phone that misses its beats for `dead_after_s` is lost."""
+    """`[phones]`: the gateway. A phone that misses its beats for `dead_after_s` is lost. `origins`,
+    `public_url`: see the example file."""
 
     host: str = "127.0.0.1"
     port: Port = 8081
@@ -110,6 +114,8 @@ class PhoneSettings(Struct, frozen=True):
     frame_limit: Annotated[int, Meta(ge=1024, le=1_048_576)] = 16_384  # bytes
     byte_budget: Annotated[int, Meta(ge=16_384, le=16_777_216)] = 262_144  # bytes unsent per phone
     faults_allowed: Annotated[int, Meta(ge=1, le=1000)] = 20
+    origins: tuple[str, ...] = ()
+    public_url: str = ""
 
 
 class LogSettings(Struct, frozen=True):
@@ -366,9 +372,23 @@ def _contradictions(settings: Settings) -> list[str]:
         faults.append("[phones] dead_after_s: expected at least twice beat_s, one lost beat is no dead phone")
     if phones.port and (phones.host, phones.port) == (settings.api.host, settings.api.port):
         faults.append("[phones] port: the same as [api] port")
+    if phones.public_url and not _is_socket_url(phones.public_url):
+        faults.append("[phones] public_url: expected ws:// or wss://, a host and a path")
     for name in ("apns", "fcm", "webpush"):
         faults += [f"[{name}] {fault}" for fault in getattr(settings, name).faults()]
     return faults + _link_contradictions(settings)
+
+
+def _is_socket_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        # A port that is none raises; what stands in a Content-Security-Policy holds no other characters.
+        sound = parts.port is None or 0 < parts.port < 65_536
+    except ValueError:
+        return False
+    return (
+        sound and parts.scheme in ("ws", "wss") and bool(_HOST.fullmatch(parts.netloc)) and bool(parts.path)
+    )
 
 
 def _link_contradictions(settings: Settings) -> list[str]:

@@ -50,6 +50,21 @@ def test_an_empty_file_means_all_defaults() -> None:
     assert settings.phones.dead_after_s <= 9
 
 
+@pytest.mark.parametrize("url", ["ws://hub.example:8081/phone", "wss://[2001:db8::1]/phone"])
+def test_the_socket_may_be_elsewhere_for_phones(url: str) -> None:
+    """A proxy before the hub has a name and a path of its own."""
+    assert accepted(f'[phones]\npublic_url = "{url}"\n').phones.public_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://hub.example/phone", "wss://hub.example", "hub.example/phone", "wss://x:99999/p", "wss://a;b/p"],
+)
+def test_what_is_no_socket_url_is_refused(url: str) -> None:
+    """It would stand in the pages' Content-Security-Policy."""
+    assert faults(f'[phones]\npublic_url = "{url}"\n')[0].startswith("[phones] public_url: expected ws://")
+
+
 def test_a_file_is_taken_as_written() -> None:
     """Sections, links and numbers arrive; a whole number will do for seconds."""
     settings = accepted('[api]\nport = 9080\n[phones]\nbeat_s = 2\n[log]\nlevel = "debug"\n' + LINK)

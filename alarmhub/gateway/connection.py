@@ -16,8 +16,10 @@ import asyncio
 import logging
 from enum import IntEnum
 from typing import Any, Final, Protocol, cast
+from urllib.parse import urlsplit
 
 from msgspec import Struct
+from websockets.exceptions import WebSocketException
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import CLOSED, OPEN, SERVER
@@ -54,7 +56,8 @@ class Stage(IntEnum):
 
 
 class Limits(Struct, frozen=True):
-    """What every connection is held to. `origins`: browser origins allowed; apps send none."""
+    """What every connection is held to. `origins`: browser origins allowed besides the host's own pages; apps
+    send none."""
 
     frame_bytes: int = MAX_FRAME_BYTES
     budget_bytes: int = 262_144
@@ -232,6 +235,8 @@ class Connection(asyncio.Protocol):
         if request.path.partition("?")[0] != PATH:
             response = socket.reject(404, f"The phone socket is at {PATH}.\n")
         else:
+            if _is_our_page(request):
+                socket.origins = None
             response = socket.accept(request)
         socket.send_response(response)
         self._flush()
@@ -355,6 +360,17 @@ class Connection(asyncio.Protocol):
 
 _NOTHING: Final[dict[str, int]] = {}
 """Shared by all phones that show no alarm; never written to."""
+
+
+def _is_our_page(request: Request) -> bool:
+    """Whether a page of the very host that was asked for the socket opens it: pages and socket may have
+    different ports. What this lets in still needs a secret, which only a page of its origin can know."""
+    try:
+        origin, host = request.headers.get("Origin", ""), request.headers.get("Host", "")
+        asked = urlsplit(f"//{host}").hostname
+        return asked is not None and urlsplit(origin).hostname == asked
+    except (WebSocketException, ValueError):
+        return False
 
 
 def text_frame(payload: bytes) -> bytes:

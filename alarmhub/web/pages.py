@@ -1,6 +1,7 @@
 """The pages people see, and what they are made of: files of this package, read once, with strict headers.
 
-Nothing is made at request time but the Content-Security-Policy, which names the phone socket. It refuses
+Nothing is made at request time but the Content-Security-Policy, which names the phone socket, and the phone
+app's configuration, which does too. It refuses
 inline script and style, other origins, being framed, and every path that is not a file of its folder.
 """
 
@@ -13,6 +14,7 @@ from importlib.resources import files
 from typing import Final
 from urllib.parse import urlsplit
 
+import msgspec
 from aiohttp import hdrs, web
 from msgspec import Struct
 
@@ -59,12 +61,39 @@ class _File(Struct, frozen=True):
     tag: str
 
 
+class SignInWays(Struct, frozen=True):
+    """How people may sign in here: `local`: with a password, `passkeys`, `oidc`: at the hospital."""
+
+    local: bool = False
+    passkeys: bool = False
+    oidc: bool = False
+
+
+class PhoneConfig(Struct, frozen=True):
+    """What the phone app must know first. `socket`: the phone socket's URL. `vapid_public`: the hub's key for
+    Web Push, "" = it does not push that way."""
+
+    socket: str
+    vapid_public: str
+    sign_in: SignInWays
+
+
 class Pages:
     """See the module. `socket_url`: the phone socket as phones reach it; "" = the host a page was asked at,
-    on `socket_port`. `secure`: browsers reach the hub over TLS (a proxy before it)."""
+    on `socket_port`. `secure`: browsers reach the hub over TLS (a proxy before it).
+    `vapid_public`, `sign_in`: see `PhoneConfig`."""
 
-    def __init__(self, *, socket_port: Callable[[], int], socket_url: str = "", secure: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        socket_port: Callable[[], int],
+        socket_url: str = "",
+        secure: bool = False,
+        vapid_public: Callable[[], str] = lambda: "",
+        sign_in: Callable[[], SignInWays] = SignInWays,
+    ) -> None:
         self._socket_port, self._socket_url, self._secure = socket_port, socket_url, secure
+        self._vapid_public, self._sign_in = vapid_public, sign_in
         self._files = _read()
         missing = set(PAGES.values()) - set(self._files)
         if missing:
@@ -72,7 +101,11 @@ class Pages:
 
     def serves(self) -> dict[str, Serve]:
         """The operations of the pages."""
-        return {"getStatic": self._static, **{name: self._page(file) for name, file in PAGES.items()}}
+        return {
+            "getStatic": self._static,
+            "getPhoneConfig": self._config,
+            **{name: self._page(file) for name, file in PAGES.items()},
+        }
 
     def socket_for(self, request: web.BaseRequest) -> str:
         """The phone socket's URL for who asked for this page."""
@@ -95,6 +128,14 @@ class Pages:
         if file is None:
             raise Failed(HTTPStatus.NOT_FOUND, "not_found", "there is no such file")
         return self._answer(request, file)
+
+    async def _config(
+        self, request: web.BaseRequest, _caller: Token | None, _name: str
+    ) -> web.StreamResponse:
+        config = PhoneConfig(self.socket_for(request), self._vapid_public(), self._sign_in())
+        return web.Response(
+            body=msgspec.json.encode(config), content_type="application/json", headers={**_HEADERS}
+        )
 
     def _answer(self, request: web.BaseRequest, file: _File) -> web.Response:
         socket = urlsplit(self.socket_for(request))

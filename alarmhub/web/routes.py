@@ -128,6 +128,10 @@ ROUTES: Final = (
         summary="What makes the phone app installable.",
     ),
     Route(
+        method="GET", path="/api/v1/phone/config", name="getPhoneConfig", page=True,
+        summary="What the phone app must know before anybody has signed in.",
+    ),
+    Route(
         method="GET", path="/static/{file}", name="getStatic", page=True,
         summary="Scripts, styles and pictures of the pages.",
     ),

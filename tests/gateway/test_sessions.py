@@ -216,3 +216,26 @@ async def test_a_page_of_an_allowed_origin_gets_in() -> None:
     async with running(origins=("https://board.example",)) as hub:
         board = await hub.phone("anna", origin="https://board.example", path="/phone?v=1")
         await board.hears_nothing_before_beat()
+
+
+@pytest.mark.parametrize(
+    ("origin", "gets_in"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("https://127.0.0.1", True),
+        ("http://127.0.0.1.evil.example:8080", False),
+        ("http://localhost:8080", False),
+        ("null", False),
+        ("http://[", False),
+    ],
+)
+async def test_pages_of_the_host_that_was_asked_get_in_on_any_port(origin: str, gets_in: bool) -> None:
+    """The page comes from one port, its socket is on another."""
+    async with running() as hub:
+        if gets_in:
+            phone = await hub.phone("anna", origin=origin)
+            await phone.hears_nothing_before_beat()
+        else:
+            with pytest.raises(InvalidStatus) as refused:
+                await hub.socket(origin=origin)
+            assert refused.value.response.status_code == 403

@@ -247,11 +247,15 @@ class Hub:
 class House:
     """One database with a site in it, and its hubs. Use as `async with`; nothing is left behind."""
 
-    def __init__(self, dsn: str, *, phones: int = 20, extra: str = "") -> None:
-        """`phones`: nurses of the load site, two a bed. `extra`: more site file text."""
+    def __init__(
+        self, dsn: str, *, phones: int = 20, extra: str = "", site_text: str = "", source: str = SOURCE
+    ) -> None:
+        """`phones`: nurses of the load site, two a bed. `extra`: more site file text. `site_text`: another
+        site altogether, whose `source` presses."""
         self.dsn = dsn
         self.layout = Layout(phones)
-        self.site_text = site_file(self.layout) + extra
+        self.site_text = (site_text or site_file(self.layout)) + extra
+        self.source = source
         self.folder = Path(tempfile.mkdtemp(prefix="alarmhub-acceptance-", dir="/tmp"))
         self.folder.chmod(0o711)
         self.source_secret = secrets.token_urlsafe(24)
@@ -278,7 +282,7 @@ class House:
         assert isinstance(site, Site), [str(fault) for fault in site]
         self.phone_secrets = {staff: secrets.token_urlsafe(24) for staff in site.staff}
         tokens = [
-            Token(digest_of(self.source_secret), "source", SOURCE),
+            Token(digest_of(self.source_secret), "source", self.source),
             *(Token(digest_of(secret), "phone", staff) for staff, secret in self.phone_secrets.items()),
         ]
         store = PostgresStore(self.dsn)
@@ -319,7 +323,7 @@ class House:
     async def alarms(self) -> dict[str, Alarm]:
         """Every stored alarm of the source by its ref; fails when two share one."""
         found: dict[str, Alarm] = {}
-        for row in await self.sql("SELECT body FROM alarm WHERE source = $1", SOURCE):
+        for row in await self.sql("SELECT body FROM alarm WHERE source = $1", self.source):
             alarm = msgspec.json.decode(row["body"], type=Alarm)
             assert alarm.ref not in found, f"two alarms for {alarm.ref}"
             found[alarm.ref] = alarm

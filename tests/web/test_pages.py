@@ -47,6 +47,19 @@ async def test_every_file_of_the_folder_is_served_and_nothing_else() -> None:
     assert others == [404] * len(others)
 
 
+async def test_the_phone_app_is_told_where_its_socket_is() -> None:
+    """Before anybody has signed in, and to everybody."""
+    async with running() as (_hub, call):
+        answer = await call("GET", "/api/v1/phone/config", secret=None)
+
+    assert answer.status == 200
+    assert answer.body == {
+        "socket": "ws://127.0.0.1:8081/phone",
+        "vapid_public": "",
+        "sign_in": {"local": False, "passkeys": False, "oidc": False},
+    }
+
+
 def test_no_page_has_script_or_style_of_its_own() -> None:
     """What the policy forbids would silently not work."""
     for file in files("alarmhub.web").joinpath("static").iterdir():
