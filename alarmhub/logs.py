@@ -80,6 +80,10 @@ class Line(StrEnum):
     EFFECT_RETRIED = "effect_retried", "A report, push or page failed and will be tried again."
     EFFECT_GIVEN_UP = "effect_given_up", "A report, push or page was given up; the alarm is told."
 
+    # Push
+    PUSH_TARGET_DEAD = "push_target_dead", "A phone's push address (`transport`) is dead and was forgotten."
+    PUSH_REFUSED = "push_refused", "A push provider refuses us: credentials or settings are wrong."
+
     # Sources
     LISTENING = "listening", "A door is open at `address`."
     SOURCE_CONNECTED = "source_connected", "A source's link opened."

@@ -43,6 +43,8 @@ class Metrics:
     `signals{source,outcome}`  signals taken in, by outcome (new, known, nothing, refused)
     `refusals{door,reason}`    what was turned away, by door (api, espa, phones …)
     `effects{channel,outcome}` reports, pushes and pages by outcome (sent, retried, given_up)
+    `pushes{transport,outcome}` tries at a push address by its provider's answer (taken, dead, later …)
+    `push_out_s{transport}`    from a push's decision, its commit included, to its hand-over to the transport
     """
 
     def __init__(self) -> None:
@@ -84,6 +86,13 @@ class Metrics:
         self.signals = counter("signals", "Signals taken in.", "source", "outcome")
         self.refusals = counter("refusals", "What was turned away.", "door", "reason")
         self.effects = counter("effects", "Reports, pushes and pages.", "channel", "outcome")
+        self.pushes = counter("pushes", "Tries at a push address.", "transport", "outcome")
+        self.push_out_s = histogram(
+            "push_out_seconds",
+            "From a push's decision to its hand-over to the transport.",
+            COMMIT_BUCKETS_S,
+            "transport",
+        )
         self.source_up = gauge("source_up", "1 while a source's line counts as up.", "source")
         self._alarms = _Tally(gauge("alarms", "Open alarms by phase.", "phase"))
         self._phones = _Tally(gauge("phones", "Devices by reach.", "reach"))

@@ -357,8 +357,11 @@ class Intake(Protocol):
         """Take a person's answer. Raises NotStored, Refused."""
         ...
 
-    def receipt(self, *, staff: str, device: str, alarm: str, rev: int, seen: bool) -> None:
-        """A phone rang or was looked at; stored with the next batch, nobody waits for it."""
+    def receipt(
+        self, *, staff: str, device: str, alarm: str, rev: int, seen: bool, via: str = "socket"
+    ) -> None:
+        """A phone rang or was looked at; stored with the next batch, nobody waits for it. `via`: by which way
+        the phone learned of the alarm (socket, webpush, apns, fcm)."""
         ...
 
     async def availability(self, *, staff: str, device: str, req: str, state: str) -> AnswerOutcome:

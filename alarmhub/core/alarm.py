@@ -77,6 +77,8 @@ class Told(Struct, frozen=True, gc=False, omit_defaults=True):
     paged: str = ""
     """The pager that was sent to, to take it back."""
     texted: Texted | None = None
+    pushed: bool = False
+    """Pushed to in this turn."""
 
     @property
     def rings(self) -> bool:

@@ -24,7 +24,7 @@ from alarmhub.core.escalation import (
 )
 from alarmhub.core.kinds import ACCEPTOR_LOST_S, ATTENDED_REVIEW_S, LASTING_REMIND_S, RULES, AcceptRule
 from alarmhub.core.presence import again_after_presence
-from alarmhub.core.reach import Reach
+from alarmhub.core.reach import IN_CONTACT, Reach
 from alarmhub.core.reporting import return_once
 
 _FIELDS = (
@@ -141,19 +141,22 @@ def _lapse(draft: Draft) -> None:
         told = draft.alarm.told
         change(
             draft,
-            told=tuple(replace(t, turn=turn, rang_at=None) if t.staff in missed else t for t in told),
+            told=tuple(
+                replace(t, turn=turn, rang_at=None, pushed=False) if t.staff in missed else t for t in told
+            ),
         )
         wake(draft, missed)
 
 
 def _lost(draft: Draft) -> None:
-    """An acceptor without contact for a minute before arriving gives the alarm back."""
+    """An acceptor without contact for a minute before arriving gives the alarm back. A phone that sleeps in
+    her pocket, where push reaches it, is in contact: whether she arrives is `lapse_at`'s to see."""
     alarm = draft.alarm
     lost: list[str] = []
     acceptances = []
     for acceptance in alarm.acceptances:
         over = acceptance.lost_at is not None and acceptance.lost_at + ACCEPTOR_LOST_S * S <= draft.now
-        if over and acceptance.arrived_at is None and reach_of(draft, acceptance.staff) is not Reach.LIVE:
+        if over and acceptance.arrived_at is None and reach_of(draft, acceptance.staff) not in IN_CONTACT:
             lost.append(acceptance.staff)
         elif over:
             # Back in time, though the news of it is still on its way.

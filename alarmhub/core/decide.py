@@ -40,6 +40,7 @@ from alarmhub.core.joining import on_joined
 from alarmhub.core.kinds import ATTENDED_REVIEW_S
 from alarmhub.core.paging import take_back_pages
 from alarmhub.core.presence import on_acknowledged_at_source, on_presence
+from alarmhub.core.pushing import shown_as
 from alarmhub.core.reporting import report_of, report_rang
 from alarmhub.core.signalling import on_opened, on_repeated, on_updated, open_new
 from alarmhub.core.texting import take_back_texts, text_reported
@@ -183,7 +184,7 @@ def _finish(before: Alarm, draft: Draft, *, new: bool = False) -> Decision:
         at=draft.now,
         turn_rev=rev if alarm.turn != before.turn else alarm.turn_rev,
     )
-    return Decision(alarm, tuple(draft.effects), tuple(draft.reasons), draft.verdict)
+    return Decision(alarm, shown_as(draft.effects, rev), tuple(draft.reasons), draft.verdict)
 
 
 def _safety_net(draft: Draft) -> Alarm:

@@ -53,6 +53,7 @@ class Push(Struct, frozen=True, gc=False, tag="push"):
     alarm: str
     rev: int
     priority: str
+    drill: bool = False
 
 
 class Page(Struct, frozen=True, gc=False, tag="page"):

@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from alarmhub.core.alarm import Alarm, Flag, Phase, Told, lost_due
 from alarmhub.core.draft import Draft, change, flag, say, unflag
-from alarmhub.core.effects import Push, ReportStatus
+from alarmhub.core.effects import ReportStatus
 from alarmhub.core.kinds import RULES, Kind
 from alarmhub.core.paging import page
 from alarmhub.core.policies import choose, pinned
+from alarmhub.core.pushing import push
 from alarmhub.core.reach import Reach
 from alarmhub.core.reporting import return_once
 from alarmhub.core.routing import (
@@ -218,6 +219,7 @@ def _merge(
                 rang_at=None,
                 one_way=one_way,
                 reported=told.reported and holders,
+                pushed=False,
             )
         )
     for candidate in ring.values():
@@ -247,16 +249,16 @@ def _say_turn(draft: Draft, resolved: Resolved) -> None:
 
 
 def wake(draft: Draft, staff: Collection[str]) -> None:
-    """Push to, page, or text those of these people who are to ring and have no open socket."""
-    alarm = draft.alarm
-    for told in alarm.told:
+    """Push to, page, or text those of these people who are to ring: phones that sleep, and where seconds
+    count those with an open socket as well."""
+    for told in draft.alarm.told:
         if told.answer or told.staff not in staff:
             continue
         reach = reach_of(draft, told.staff)
-        if reach is Reach.PUSHABLE:
-            draft.effects.append(Push(told.staff, alarm.id, alarm.rev + 1, str(alarm.priority)))
-        elif reach is Reach.ONE_WAY:
+        if reach is Reach.ONE_WAY:
             page(draft, told)
+        else:
+            push(draft, told)
         if reach in WITHOUT_SOCKET:
             text(draft, told.staff)
 

@@ -122,11 +122,13 @@ class PresenceChanged(Struct, frozen=True, gc=False, tag="presence_changed"):
 
 
 class Rang(Struct, frozen=True, gc=False, tag="rang"):
-    """A device reported that it rang (or, `seen`, that somebody looked)."""
+    """A device reported that it rang (or, `seen`, that somebody looked). `via`: the way it learned of the
+    alarm (socket, webpush, apns, fcm)."""
 
     staff: str
     device: str
     seen: bool = False
+    via: str = "socket"
 
 
 class TextReported(Struct, frozen=True, gc=False, tag="text_reported"):

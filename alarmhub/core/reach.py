@@ -22,6 +22,9 @@ class Reach(StrEnum):
 RINGS = frozenset({Reach.PUSHABLE, Reach.RECENT, Reach.LIVE})
 """A phone that can ring and be answered, as far as anybody knows."""
 
+IN_CONTACT = frozenset((Reach.LIVE, Reach.PUSHABLE))
+"""Nothing was lost: a phone with a socket, or one that sleeps where push reaches it."""
+
 _RANK: dict[Reach, int] = {r: i for i, r in enumerate(Reach)}
 
 

@@ -52,6 +52,10 @@ REASONS: Final[dict[str, Both]] = {
         "Telefonen hos {staff:staff} är borta: personsökaren i stället.",
         "The phone of {staff:staff} is gone: the pager instead.",
     ),
+    "pushed_instead": (
+        "Telefonen hos {staff:staff} har ingen förbindelse: väcks med push.",
+        "The phone of {staff:staff} has no connection: woken by push.",
+    ),
     "turn_started": (
         "Ringer[ {told:told}].[ Inte: {left_out:left_out}.][ Går inte att nå: {unreachable:staff}.]"
         "[ Går vidare {next_step_at:time}.]",

@@ -5,7 +5,7 @@ Values only; the decision itself is `core.decide`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 from msgspec import Struct
 
@@ -23,6 +23,7 @@ class World(Struct, frozen=True):
     `reach`: best reach per staff id, missing = none. `grace_until`: until then (epoch ms) nobody who is
     `recent` is skipped for a missing receipt. `untouched`: staff whose last two rings in 30 min met no touch.
     `texts`: there is a link for text messages.
+    `push`: staff with a phone that a push reaches, whatever their reach.
     """
 
     site: Site
@@ -31,6 +32,7 @@ class World(Struct, frozen=True):
     grace_until: int = 0
     untouched: frozenset[str] = frozenset()
     texts: bool = False
+    push: Set[str] = frozenset()
 
 
 class Verdict(Struct, frozen=True, gc=False):

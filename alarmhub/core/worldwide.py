@@ -14,6 +14,7 @@ from alarmhub.core.escalation import S, pass_if_hopeless, pass_on, reach_of, tar
 from alarmhub.core.events import WorldChanged
 from alarmhub.core.kinds import RULES
 from alarmhub.core.paging import page
+from alarmhub.core.pushing import push
 from alarmhub.core.reach import Reach
 from alarmhub.core.routing import resolve
 from alarmhub.core.texting import WITHOUT_SOCKET, text
@@ -59,15 +60,14 @@ def _contact(draft: Draft, event: WorldChanged) -> None:
 
 
 def _send_instead(draft: Draft, staff: str | None) -> None:
-    """A phone that was to ring is gone: what is left to reach its owner by is used, for she is waited for."""
+    """A phone that was to ring has lost its socket, or can be reached only now: what is left to reach its
+    owner by is used, for she is waited for."""
     told = None if staff is None else told_of(draft.alarm, staff)
-    if (
-        told is None
-        or draft.alarm.phase not in _RINGING
-        or told.turn != draft.alarm.turn
-        or told.answer
-        or told.rang_at
-    ):
+    if told is None or draft.alarm.phase not in _RINGING or told.answer or told.rang_at:
+        return
+    if push(draft, told):
+        say(draft, "pushed_instead", staff=[told.staff])
+    if told.turn != draft.alarm.turn:
         return
     reach = reach_of(draft, told.staff)
     if reach is Reach.ONE_WAY and not told.paged and _carries_pager(draft, told.staff):

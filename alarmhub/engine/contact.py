@@ -1,6 +1,7 @@
 """Who can be reached, and whose phone lies untouched: the live side of a decision's arguments.
 
-Fed by the gateway (device by device) and by committed turns. It refuses to watch sockets and to decide.
+Fed by the gateway (device by device), by those who know where a push reaches, and by committed turns. It
+refuses to watch sockets and to decide.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from alarmhub.core.reach import Reach, best
 
 
 class Contacts:
-    """Best reach per person. `reach` is read by decisions and changes in place."""
+    """Best reach per person. `reach` and `push` (whose phone a push reaches) are read by decisions and
+    change in place."""
 
     def __init__(self) -> None:
         self.reach: dict[str, Reach] = {}
+        self.push: set[str] = set()
+        self._pushable: dict[str, tuple[str, ...]] = {}
         self._devices: dict[str, dict[str, Reach]] = {}
         self._one_way: frozenset[str] = frozenset()
 
@@ -24,6 +28,19 @@ class Contacts:
         before, self._one_way = self._one_way, frozenset(staff)
         for person in before ^ self._one_way:
             self._settle(person)
+
+    def pushable(self, staff: str, devices: tuple[str, ...]) -> bool:
+        """The devices of this person that a push reaches from now on; whether it is news that one does, or
+        that none does any more."""
+        before = staff in self.push
+        if devices:
+            self._pushable[staff] = devices
+            self.push.add(staff)
+        else:
+            self._pushable.pop(staff, None)
+            self.push.discard(staff)
+        self._settle(staff)
+        return before is not bool(devices)
 
     def device(self, staff: str, device: str, reach: Reach) -> tuple[Reach, Reach]:
         """A device's reach changed; returns the person's reach before and after."""
@@ -41,6 +58,8 @@ class Contacts:
         known = list(self._devices.get(staff, {}).values())
         if staff in self._one_way:
             known.append(Reach.ONE_WAY)
+        if staff in self._pushable:
+            known.append(Reach.PUSHABLE)
         reach = best(known)
         if reach is Reach.NONE:
             self.reach.pop(staff, None)
@@ -49,8 +68,15 @@ class Contacts:
         return reach
 
     def by_reach(self) -> dict[str, int]:
-        """Devices by reach, for metrics."""
+        """Devices by reach, for metrics. One without a socket that push reaches is pushable."""
         counts: dict[str, int] = {}
+        asleep = sum(
+            device not in self._devices.get(staff, ())
+            for staff, devices in self._pushable.items()
+            for device in devices
+        )
+        if asleep:
+            counts[Reach.PUSHABLE] = asleep
         for devices in self._devices.values():
             for reach in devices.values():
                 counts[reach] = counts.get(reach, 0) + 1

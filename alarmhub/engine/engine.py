@@ -16,7 +16,7 @@ from alarmhub import logs
 from alarmhub.clock import Clock
 from alarmhub.core.alarm import Alarm
 from alarmhub.core.events import Answer, Signal, SignalEvent, WorldChanged
-from alarmhub.core.reach import Reach
+from alarmhub.core.reach import IN_CONTACT, Reach
 from alarmhub.core.site import Site
 from alarmhub.core.world import World
 from alarmhub.engine import ids, notices
@@ -113,6 +113,9 @@ class Engine:
         """What a source's signal counts as (`engine.trials`)."""
         self.announced: Callable[[str], bool] = lambda source: False
         """Whether a source's silence is announced."""
+        self.on_receipt: list[Callable[[str, str, str, str, str, int], None]] = []
+        """Told of each receipt, also where another came before: person, device, alarm, channel, rang or seen,
+        when."""
         self.on_site: list[Callable[[Site], None]] = []
         self.on_tokens: list[Callable[[], None]] = []
 
@@ -268,13 +271,17 @@ class Engine:
         except StoreUnavailable:
             return outcome
 
-    def receipt(self, *, staff: str, device: str, alarm: str, rev: int, seen: bool) -> None:
+    def receipt(
+        self, *, staff: str, device: str, alarm: str, rev: int, seen: bool, via: str = "socket"
+    ) -> None:
         """A phone rang or was looked at; one for an alarm that is over, or not this person's, is dropped."""
         known = self.state.get(alarm)
-        if known is not None and rev <= known.rev and any(t.staff == staff for t in known.told):
-            self._writer.put(
-                ReceiptItem(self._clock.now(), staff=staff, device=device, alarm=alarm, seen=seen)
-            )
+        if known is None or rev > known.rev or not any(t.staff == staff for t in known.told):
+            return
+        now = self._clock.now()
+        self._writer.put(ReceiptItem(now, staff=staff, device=device, alarm=alarm, seen=seen, via=via))
+        for heard in self.on_receipt:
+            heard(staff, device, alarm, via, "seen" if seen else "rang", now)
 
     async def availability(self, *, staff: str, device: str, req: str, state: str) -> AnswerOutcome:
         """available, busy or break; in force from its commit on."""
@@ -357,15 +364,24 @@ class Engine:
     def contact(self, staff: str, device: str, reach: Reach, at: int) -> None:
         """A device's reach changed; alarms that wait for or count on this person are looked at again."""
         before, after = self.contacts.device(staff, device, reach)
-        if before is after:
-            return
-        alarms = self.state.of_staff(staff)
-        if not alarms:
-            return
-        lost_at = None if after is Reach.LIVE else at
+        if before is not after:
+            self._contact_changed(staff, after, at)
+
+    def pushable(self, staff: str, devices: tuple[str, ...]) -> None:
+        """The devices of this person that a push reaches from now on. Say it before `begin` too: who sleeps
+        then can be reached."""
+        if self.contacts.pushable(staff, devices):
+            after = self.contacts.reach.get(staff, Reach.NONE)
+            self._contact_changed(staff, after, self._clock.now())
+
+    def _contact_changed(self, staff: str, after: Reach, at: int) -> None:
+        """Look again at the alarms that this may matter to."""
         gone = after in (Reach.NONE, Reach.ONE_WAY)
-        for alarm in alarms:
-            if gone or any(a.staff == staff and a.arrived_at is None for a in alarm.acceptances):
+        asleep = after is not Reach.LIVE and staff in self.contacts.push
+        lost_at = None if after in IN_CONTACT else at
+        for alarm in self.state.of_staff(staff):
+            comes = any(a.staff == staff and a.arrived_at is None for a in alarm.acceptances)
+            if gone or comes or (asleep and _to_be_woken(alarm, staff)):
                 event = WorldChanged("reach", staff, lost_at)
                 self._writer.put(WorldItem(self._clock.now(), Rank.MEDIUM, alarm.id, event))
 
@@ -395,10 +411,10 @@ class Engine:
         if changes:
             for phones in self._phones:
                 phones.refresh(changes)
+        if folded.outbox:
+            self._outbox.hand_over(folded.outbox)
         for item, reply in folded.replies:
             _settle(item, reply)
-        if folded.outbox:
-            self._outbox.announce()
         self._measures.committed(folded, changes)
         for alarm_id, exc in folded.failed:
             self._decide_failed(alarm_id, exc)
@@ -487,6 +503,11 @@ class Engine:
         if alarm is not None:
             self._deadlines.note(alarm)
             self._arm()
+
+
+def _to_be_woken(alarm: Alarm, staff: str) -> bool:
+    """Whether it is to ring this person's phone and has not yet."""
+    return any(t.staff == staff and not (t.answer or t.rang_at or t.pushed) for t in alarm.told)
 
 
 def _settle(item: Item, reply: object) -> None:

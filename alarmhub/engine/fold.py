@@ -109,7 +109,8 @@ class Folder:
                 self._answer_item(folded, item, world, now)
             case ReceiptItem():
                 folded.touched.update((item.staff,) if item.seen else ())
-                self._apply(folded, item.alarm, Rang(item.staff, item.device, item.seen), item.at, world, now)
+                rang = Rang(item.staff, item.device, item.seen, item.via)
+                self._apply(folded, item.alarm, rang, item.at, world, now)
             case DeadlineItem():
                 self._deadline(folded, item.alarm, item.at, world, now)
             case WorldItem():
@@ -336,7 +337,8 @@ class Folder:
             case Report():
                 self._outbox(folded, alarm, "report", effect.source, effect, now, REPORT_GIVE_UP_MS)
             case Push():
-                self._outbox(folded, alarm, "push", effect.staff, effect, now, PUSH_GIVE_UP_MS)
+                # Carried out by this process right after the commit: the first attempt is its own.
+                self._outbox(folded, alarm, "push", effect.staff, effect, now, PUSH_GIVE_UP_MS, attempt=1)
             case Page():
                 self._outbox(folded, alarm, "page", effect.pager, effect, now, PUSH_GIVE_UP_MS)
             case Sms():
@@ -358,11 +360,19 @@ class Folder:
             self._outbox(folded, alarm, "sms", effect.number, effect, now, TEXT_GIVE_UP_MS)
 
     def _outbox(
-        self, folded: Folded, alarm: Alarm, channel: str, to: str, effect: Effect, now: int, give_up_ms: int
+        self,
+        folded: Folded,
+        alarm: Alarm,
+        channel: str,
+        to: str,
+        effect: Effect,
+        now: int,
+        give_up_ms: int,
+        attempt: int = 0,
     ) -> None:
         body = _encode(effect)
         folded.outbox.append(
-            OutboxRow(self._numbers.next(), alarm.id, channel, to, body, now, now + give_up_ms)
+            OutboxRow(self._numbers.next(), alarm.id, channel, to, body, now, now + give_up_ms, attempt)
         )
 
     def _set_aside(self, folded: Folded, item: Item, exc: Exception, now: int) -> None:

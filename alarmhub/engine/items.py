@@ -107,11 +107,13 @@ class AvailabilityItem(Item):
 class ReceiptItem(Item):
     """A phone rang, or was looked at."""
 
-    __slots__ = ("alarm", "device", "seen", "staff")
+    __slots__ = ("alarm", "device", "seen", "staff", "via")
 
-    def __init__(self, at: int, *, staff: str, device: str, alarm: str, seen: bool) -> None:
+    def __init__(
+        self, at: int, *, staff: str, device: str, alarm: str, seen: bool, via: str = "socket"
+    ) -> None:
         super().__init__(at, Rank.RECEIPT, alarm)
-        self.staff, self.device, self.alarm, self.seen = staff, device, alarm, seen
+        self.staff, self.device, self.alarm, self.seen, self.via = staff, device, alarm, seen, via
 
 
 class TextItem(Item):

@@ -1,25 +1,24 @@
 """Carries committed effects out: reports to sources, pushes and pages to people.
 
 Rows are leased and handed to the channel's courier, one at a time per address (first in, first out), with
-a deadline each; what fails is tried again until it is given up. It refuses to hold up the alarm path: it
-runs beside it and only ever reads rows.
+a deadline each; what fails is tried again until it is given up. Pushes are handed over by who has just
+committed them (`express`). It refuses to hold up the alarm path: it runs beside it and only ever reads rows.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from alarmhub import logs
 from alarmhub.clock import Clock
+from alarmhub.engine.express import EXPRESS, Express
+from alarmhub.engine.express import Courier as Courier
 from alarmhub.logs import Line
 from alarmhub.metrics import Metrics
 from alarmhub.ports import DeliveryFailed, Fenced, OutboxRow, Store, StoreUnavailable
 from alarmhub.tasks import Crew, spawn
-
-Courier = Callable[[OutboxRow], Awaitable[None]]
-"""Delivers one row or raises DeliveryFailed."""
 
 LEASE_MS = 30_000
 SEND_WITHIN_S = 20.0
@@ -53,17 +52,33 @@ class Outbox:
         self._epoch, self._holds, self._given_up = epoch, holds, given_up
         self._wake = asyncio.Event()
         self._lines: dict[tuple[str, str], deque[OutboxRow]] = {}
+        self.express = Express(
+            store=store, clock=clock, crew=crew, metrics=metrics, couriers=couriers, epoch=epoch, holds=holds,
+            given_up=given_up,
+        )  # fmt: skip
 
     def announce(self) -> None:
         """New rows are committed."""
         self._wake.set()
 
+    def hand_over(self, rows: Sequence[OutboxRow]) -> None:
+        """These are committed. What was written with an attempt goes out now, the others are claimed."""
+        for row in rows:
+            if row.attempt:
+                self.express.take(row)
+            else:
+                self._wake.set()
+
     async def run(self) -> None:
         """Claim and send for ever."""
+        spawn(self.express.run(), "outbox settle", self._crew)
         while True:
             rows = await self._claim()
             for row in rows:
-                self._line_up(row)
+                if row.channel in EXPRESS:
+                    self.express.take(row)  # a process before this one had it
+                else:
+                    self._line_up(row)
             if len(rows) == CLAIM_AT_ONCE:
                 continue
             await self._wait()

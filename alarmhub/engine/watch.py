@@ -56,17 +56,19 @@ class Watch:
         self._moved = asyncio.Event()
 
     def world(self) -> World:
-        """Site, roster and reach of this instant. `reach` changes in place."""
+        """Site, roster and reach of this instant. `reach` and `push` change in place."""
         world = self._world
         if world is None:
             assert self._roster is not None
+            contacts = self._contacts
             world = World(
                 self._site,
                 self._roster,
-                self._contacts.reach,
+                contacts.reach,
                 self._grace_until,
                 self._untouched,
                 self._texts,
+                contacts.push,
             )
             self._world = world
         return world

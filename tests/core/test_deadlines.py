@@ -301,12 +301,41 @@ def test_an_acceptor_lost_again_has_a_minute_again() -> None:
     ward = Ward()
     call = ward.press("12/1")
     call.accepts("anna")
-    for second, reach in ((10, Reach.NONE), (60, Reach.LIVE), (100, Reach.NONE), (130, Reach.PUSHABLE)):
+    for second, reach in ((10, Reach.NONE), (60, Reach.LIVE), (100, Reach.NONE), (130, Reach.RECENT)):
         ward.at(second)
         ward.phone("anna", reach)
     ward.at(159.999)
     assert call.phase == "accepted"
     ward.at(160)
+    assert call.phase == "ringing"
+
+
+def test_an_acceptor_whose_phone_sleeps_in_her_pocket_keeps_the_alarm() -> None:
+    """She put it away and walks: push reaches it, nothing is lost. That she arrives is still seen to."""
+    ward = Ward()
+    call = ward.press("12/1")
+    call.accepts("anna")
+    ward.at(10)
+    ward.phone("anna", Reach.RECENT)
+    ward.at(40)
+    ward.phone("anna", Reach.PUSHABLE)
+    ward.at(5 * MIN - 0.001)
+    assert call.takers == ["anna"] and call.phase == "accepted"
+    ward.at(5 * MIN)
+    assert call.phase == "ringing" and "anna" in call.ringing and call.pushed[-1] == "anna"
+
+
+def test_an_acceptor_whose_push_address_dies_has_a_minute_from_then() -> None:
+    """Nothing reaches her phone any more: now contact is lost."""
+    ward = Ward()
+    call = ward.press("12/1")
+    call.accepts("anna")
+    ward.phone("anna", Reach.PUSHABLE)
+    ward.at(70)
+    ward.phone("anna", Reach.NONE)
+    ward.at(129.999)
+    assert call.phase == "accepted"
+    ward.at(130)
     assert call.phase == "ringing"
 
 

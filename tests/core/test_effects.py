@@ -24,5 +24,5 @@ def test_an_effect_survives_being_stored(effect: Effect) -> None:
 
 
 def test_a_push_is_data_poor() -> None:
-    """An opaque id and a priority, beside whose phone it is (promise 8)."""
-    assert set(Push.__struct_fields__) == {"staff", "alarm", "rev", "priority"}
+    """An opaque id, a priority and whether it is a drill, beside whose phone it is (promise 8)."""
+    assert set(Push.__struct_fields__) == {"staff", "alarm", "rev", "priority", "drill"}

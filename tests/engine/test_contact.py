@@ -53,6 +53,41 @@ def test_devices_are_counted_by_reach() -> None:
     assert contacts.by_reach() == {"live": 2, "recent": 1}
 
 
+def test_a_sleeping_phone_that_push_reaches_is_reachable() -> None:
+    """Without a socket pushable, with one live, after the grace pushable again; without an address: none."""
+    contacts = Contacts()
+    held = contacts.push
+    assert contacts.pushable("anna", ("phone",))
+    assert contacts.reach == {"anna": Reach.PUSHABLE} and held == {"anna"}
+    assert contacts.device("anna", "phone", Reach.LIVE) == (Reach.PUSHABLE, Reach.LIVE)
+    assert contacts.device("anna", "phone", Reach.RECENT) == (Reach.LIVE, Reach.RECENT)
+    assert contacts.device("anna", "phone", Reach.NONE) == (Reach.RECENT, Reach.PUSHABLE)
+    assert not contacts.pushable("anna", ("phone", "tablet")), "she was pushable before"
+    assert contacts.pushable("anna", ())
+    assert contacts.reach == {} and held == set()
+    assert not contacts.pushable("anna", ())
+
+
+def test_push_beside_a_socket_or_a_pager_is_the_second_best() -> None:
+    """A live phone stays live, a pager is worse than a phone that can answer."""
+    contacts = Contacts()
+    contacts.pagers(["rut"])
+    contacts.pushable("rut", ("phone",))
+    assert contacts.reach == {"rut": Reach.PUSHABLE}
+    contacts.device("rut", "tablet", Reach.LIVE)
+    contacts.pushable("rut", ())
+    assert contacts.reach == {"rut": Reach.LIVE}
+
+
+def test_a_device_counts_once_whatever_reaches_it() -> None:
+    """Asleep it is pushable; with its socket open it is live."""
+    contacts = Contacts()
+    contacts.pushable("anna", ("phone", "tablet"))
+    contacts.device("anna", "phone", Reach.LIVE)
+    contacts.device("bo", "phone", Reach.RECENT)
+    assert contacts.by_reach() == {"live": 1, "pushable": 1, "recent": 1}
+
+
 _STEP = st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.sampled_from(list(Reach)))
 
 

@@ -169,7 +169,7 @@ async def test_without_a_courier_it_is_given_up_at_once() -> None:
     """A channel nobody serves keeps no rows."""
     async with Post().at_work() as post:
         await post.commit("a", channel="push")
-        await until(lambda: not post.store.tables.outbox, "it is settled", within_s=0.1)
+        await until(lambda: not post.store.tables.outbox, "it is settled", within_s=0.5)
         assert not post.sent and post.given_up == [("a", "no channel")]
 
 

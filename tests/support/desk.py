@@ -166,7 +166,9 @@ class Engine:
             self.change(id, told=told)
         return AnswerOutcome(True)
 
-    def receipt(self, *, staff: str, device: str, alarm: str, rev: int, seen: bool) -> None:
+    def receipt(
+        self, *, staff: str, device: str, alarm: str, rev: int, seen: bool, via: str = "socket"
+    ) -> None:
         self.receipts.append((staff, device, alarm, rev, seen))
 
     async def availability(self, *, staff: str, device: str, req: str, state: str) -> AnswerOutcome:

@@ -200,7 +200,9 @@ class Intake:
         """Keep the hub's own news."""
         self.said.append(notice)
 
-    def receipt(self, *, staff: str, device: str, alarm: str, rev: int, seen: bool) -> None:
+    def receipt(
+        self, *, staff: str, device: str, alarm: str, rev: int, seen: bool, via: str = "socket"
+    ) -> None:
         raise AssertionError("not for this door")
 
     async def availability(self, *, staff: str, device: str, req: str, state: str) -> AnswerOutcome:

@@ -20,6 +20,7 @@ from alarmhub.core.kinds import Kind
 from alarmhub.core.reach import Reach
 from alarmhub.core.site import Site
 from alarmhub.engine.engine import Engine
+from alarmhub.engine.express import Courier
 from alarmhub.metrics import Metrics
 from alarmhub.ports import AnswerOutcome, Batch, Change, DeliveryFailed, Lease, OutboxRow, SignalOutcome
 from alarmhub.store.memory import MemoryStore, Tables
@@ -150,14 +151,22 @@ class Shift:
             metrics=self.metrics,
             owner=owner,
             lease_ttl_ms=TTL_MS,
-            couriers=dict.fromkeys(self._channels, self.plants.carry),
+            couriers={**dict.fromkeys(self._channels, self.plants.carry), **self.couriers()},
         )
         await self.engine.start(lease)
+        await self.started()
         self.engine.show_to(self.screens)
         await asyncio.sleep(seed_after_s)
         for staff, reach in self.reach.items():
             self.phone(staff, reach)
         self.engine.begin()
+
+    def couriers(self) -> dict[str, Courier]:
+        """Other couriers than the plants'."""
+        return {}
+
+    async def started(self) -> None:
+        """The engine knows what is committed and has not begun."""
 
     async def crash(self) -> None:
         """The process is gone at this very instant."""

@@ -36,7 +36,7 @@ from alarmhub.core.events import (
     WorldChanged,
 )
 from alarmhub.core.kinds import RULES, Kind, raised_to_floor
-from alarmhub.core.reach import Reach
+from alarmhub.core.reach import IN_CONTACT, Reach
 from alarmhub.core.reasons import Reason
 from alarmhub.core.roster import roster_at
 from alarmhub.core.site import (
@@ -282,6 +282,7 @@ class Ward:
         self.availability: dict[str, str] = {}
         self.reach: dict[str, Reach] = dict.fromkeys(self.site.staff, Reach.LIVE)
         self.reach["rut"] = Reach.ONE_WAY
+        self.push: set[str] = set()  # whose phone a push reaches beside; who is pushable has one
         self.mute_phones: set[str] = set()  # live, and never report that they rang
         self.grace_until = 0
         self.untouched: frozenset[str] = frozenset()
@@ -301,8 +302,9 @@ class Ward:
         if self._world is None:
             roster = roster_at(self.site, self.now, self.availability)
             reach = dict(self.reach)
+            push = self.push | {s for s, reach in self.reach.items() if reach is Reach.PUSHABLE}
             self._world = World(
-                self.site, roster, reach, self.grace_until, self.untouched, self.texts
+                self.site, roster, reach, self.grace_until, self.untouched, self.texts, push
             )  # fmt: skip
         return self._world
 
@@ -348,12 +350,8 @@ class Ward:
 
     def phone(self, staff: str, reach: Reach) -> None:
         """A person's best reach changed."""
-        was, self.reach[staff] = self.reach.get(staff, Reach.NONE), reach
-        if (was is Reach.LIVE) != (reach is Reach.LIVE):
-            lost_at = None if reach is Reach.LIVE else self.now
-            self.tell_all(WorldChanged("reach", staff, lost_at))
-        else:
-            self.tell_all(WorldChanged("reach", staff, None if reach is Reach.LIVE else self.now))
+        self.reach[staff] = reach
+        self.tell_all(WorldChanged("reach", staff, None if reach in IN_CONTACT else self.now))
 
     def no_phone(self, *staff: str) -> None:
         for person in staff:

@@ -1,0 +1,193 @@
+"""Who can be reached by push, and where: the addresses of all phones in memory, by who carries them now.
+
+Loaded before the first decision, so that a sleeping phone is reachable from a start on; read again whenever
+secrets change (a phone was enrolled, handed over or revoked). A target of a provider without credentials
+reaches nobody and is not counted. It refuses to send.
+
+Decisions: what a provider calls dead is gone from here at once, and from the database as soon as that takes
+it: while it does not, a restart finds the address again and learns again that it is dead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from alarmhub import logs
+from alarmhub.clock import Clock
+from alarmhub.logs import Line
+from alarmhub.people import PushTarget, PushTargets
+from alarmhub.ports import StoreUnavailable
+from alarmhub.push.transport import Transport
+from alarmhub.tasks import Crew, spawn
+
+AGAIN_S: Final = 1.0
+
+_log = logs.get("push")
+
+
+class TargetBook:
+    """All targets. `pushable(staff, devices)` is told whenever a person's reachable devices change.
+
+    `on_dead(device, transport)`: a provider said that nothing will ever reach this address.
+    """
+
+    def __init__(
+        self,
+        store: PushTargets,
+        *,
+        transports: Mapping[str, Transport],
+        clock: Clock,
+        crew: Crew,
+        pushable: Callable[[str, tuple[str, ...]], None],
+    ) -> None:
+        self._store, self._transports, self._clock, self._crew = store, transports, clock, crew
+        self._pushable = pushable
+        self._targets: dict[str, dict[str, PushTarget]] = {}  # device → transport → target
+        self._carried: dict[str, str] = {}  # device → staff
+        self._devices: dict[str, set[str]] = {}  # staff → devices
+        self._dead: dict[str, dict[str, str]] = {}  # device → transport → address
+        self._edits = 0
+        self._loading = asyncio.Lock()
+        self.on_dead: list[Callable[[str, str], None]] = []
+
+    def __len__(self) -> int:
+        """How many addresses there are."""
+        return sum(len(targets) for targets in self._targets.values())
+
+    async def load(self) -> None:
+        """Read all of it (again). Raises StoreUnavailable; then what was known stays."""
+        async with self._loading:
+            while True:
+                edits = self._edits
+                targets, carriers = await self._store.targets(), await self._store.carriers()
+                if edits == self._edits:  # else what was changed meanwhile would be forgotten
+                    break
+        known: dict[str, dict[str, PushTarget]] = {}
+        for target in targets:
+            is_dead = self._dead.get(target.device, {}).get(target.transport) == target.address
+            if target.transport in self._transports and not is_dead:
+                known.setdefault(target.device, {})[target.transport] = target
+        before = set(self._devices)
+        self._targets, self._carried, self._devices = known, dict(carriers), {}
+        for device, staff in carriers.items():
+            self._devices.setdefault(staff, set()).add(device)
+        for staff in before | set(self._devices):
+            self._tell(staff)
+
+    def changed(self) -> None:
+        """Phones were enrolled, handed over or revoked: read it again, as soon as that can be done."""
+        spawn(self._load_again(), "push targets", self._crew, ends=True)
+
+    async def _load_again(self) -> None:
+        while True:
+            try:
+                await self.load()
+                return
+            except StoreUnavailable:
+                await asyncio.sleep(AGAIN_S)
+
+    # Reading
+
+    def of(self, staff: str) -> Sequence[PushTarget]:
+        """All addresses of the phones this person carries now."""
+        devices = sorted(self._devices.get(staff, ()))
+        return [target for device in devices for target in self._targets.get(device, {}).values()]
+
+    def of_device(self, device: str) -> Sequence[PushTarget]:
+        """The addresses of one phone."""
+        return tuple(self._targets.get(device, {}).values())
+
+    def dead_on(self, device: str) -> frozenset[str]:
+        """The transports whose last address of this phone was found dead, until it registers a new one."""
+        return frozenset(self._dead.get(device, ()))
+
+    # Changing
+
+    def fault(self, transport: str, address: str, keys: Mapping[str, str]) -> str | None:
+        """Why this can be no target here: "FIELD: what was expected"; None when it can."""
+        carrier = self._transports.get(transport)
+        if carrier is None:
+            offered = ", ".join(sorted(self._transports)) or "none: no push is set up on this hub"
+            return f"transport: expected one that this hub pushes by ({offered})"
+        return carrier.address_fault(address, keys)
+
+    async def put(
+        self, device: str, staff: str, transport: str, address: str, keys: Mapping[str, str]
+    ) -> None:
+        """From now on this phone, carried by `staff` ("" = nobody), is reached here. Raises
+        StoreUnavailable."""
+        target = PushTarget(
+            device=device, transport=transport, address=address, registered_at=self._clock.now(),
+            keys=dict(keys),
+        )  # fmt: skip
+        await self._store.put_target(target)
+        self._edits += 1
+        for other, targets in self._targets.items():
+            moved = targets.get(transport)
+            if other != device and moved is not None and moved.address == address:
+                del targets[transport]
+                self._tell(self._carried.get(other, ""))
+                break
+        self._targets.setdefault(device, {})[transport] = target
+        self._dead.get(device, {}).pop(transport, None)
+        self.carried(device, staff)
+
+    async def drop(self, device: str) -> bool:
+        """This phone wants no pushes any more; whether it had any. Raises StoreUnavailable."""
+        targets = list(self._targets.get(device, {}).values())
+        for target in targets:
+            await self._store.drop_target(device, target.transport, target.address)
+            self._remove(target)
+        self._dead.pop(device, None)
+        return bool(targets)
+
+    def carried(self, device: str, staff: str) -> None:
+        """From now on this person ("" = nobody) carries the phone."""
+        self._edits += 1
+        before = self._carried.pop(device, "")
+        if before and before != staff:
+            self._devices.get(before, set()).discard(device)
+            self._tell(before)
+        if staff:
+            self._carried[device] = staff
+            self._devices.setdefault(staff, set()).add(device)
+            self._tell(staff)
+
+    def died(self, target: PushTarget, detail: str) -> None:
+        """Its provider says that nothing will ever reach this address."""
+        if not self._remove(target):
+            return
+        _log.warning(
+            Line.PUSH_TARGET_DEAD, device=target.device, transport=target.transport,
+            staff=self._carried.get(target.device, ""), detail=detail,
+        )  # fmt: skip
+        self._dead.setdefault(target.device, {})[target.transport] = target.address
+        for heard in self.on_dead:
+            heard(target.device, target.transport)
+        spawn(self._forget(target), "push target", self._crew, ends=True)
+
+    async def _forget(self, target: PushTarget) -> None:
+        while True:
+            try:
+                await self._store.drop_target(target.device, target.transport, target.address)
+                return
+            except StoreUnavailable:
+                await asyncio.sleep(AGAIN_S)
+
+    def _remove(self, target: PushTarget) -> bool:
+        """Unless the phone has another address by now."""
+        targets = self._targets.get(target.device, {})
+        known = targets.get(target.transport)
+        if known is None or known.address != target.address:
+            return False
+        self._edits += 1
+        del targets[target.transport]
+        self._tell(self._carried.get(target.device, ""))
+        return True
+
+    def _tell(self, staff: str) -> None:
+        if staff:
+            devices = (d for d in self._devices.get(staff, ()) if self._targets.get(d))
+            self._pushable(staff, tuple(sorted(devices)))
