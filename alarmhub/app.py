@@ -32,12 +32,16 @@ from alarmhub.logs import Line
 from alarmhub.metrics import Metrics
 from alarmhub.ports import Change, FactRow, Fenced, Lease, StoreUnavailable, Token
 from alarmhub.settings import Settings, local_secret
+from alarmhub.store.accounts import PostgresAccounts
 from alarmhub.store.embedded import EmbeddedServer
 from alarmhub.store.postgres import PostgresStore
 from alarmhub.tasks import Crew, spawn, watch_loop
 from alarmhub.web.api import Api
 from alarmhub.web.pages import Pages
+from alarmhub.web.passwords import Passwords
 from alarmhub.web.server import WebSettings
+from alarmhub.web.sessions import Sessions, SessionSettings
+from alarmhub.web.sign_in_door import SignInDoor
 
 STANDBY_LOOK_EVERY_S = 0.1
 OPEN_AGAIN_EVERY_S = 0.5
@@ -75,6 +79,8 @@ class App:
         self.api: Api
         self.lines: Lines
         self.trials: Trials
+        self.accounts: PostgresAccounts
+        self.sessions: Sessions
 
     async def start(self) -> None:
         """Database, lease, state, doors. Raises StartFailed; what was started is undone then."""
@@ -278,17 +284,31 @@ class App:
         self.engine.on_tokens.append(lambda: self._later(self.gateway.tokens_changed(), "tokens"))
         await self.gateway.start()
         self._stack.push_async_callback(self.gateway.stop)
+        self.accounts = PostgresAccounts(self.store)
+        self.sessions = Sessions(self.accounts, self.engine, self._session_settings())
+        passwords = Passwords()
+        self._stack.callback(passwords.close)
+        web_settings = WebSettings(
+            host=api.host, port=api.port, body_limit=api.body_limit, connections=api.connections,
+            hosts=api.hosts, origins=api.origins, local_metrics=api.local_metrics,
+        )  # fmt: skip
         self.api = Api(
             intake=self.engine, desk=self.engine, store=self.store, metrics_render=self.metrics.render,
-            settings=WebSettings(
-                host=api.host, port=api.port, body_limit=api.body_limit, connections=api.connections,
-                hosts=api.hosts, origins=api.origins, local_metrics=api.local_metrics,
-            ),
+            settings=web_settings,
             ready=self._ready,
             on_refused=lambda reason: self.metrics.refusals.labels("api", reason).inc(),
             lines=lambda: self.lines.status(), trials=self.trials,
             hooks=Hooks(self.lines, [link.source for link in self.settings.alertmanager]),
-            doors=[Pages(socket_port=lambda: self.gateway.port, socket_url=phones.public_url)],
+            sessions=self.sessions,
+            doors=[
+                Pages(
+                    socket_port=lambda: self.gateway.port, socket_url=phones.public_url, secure=api.secure
+                ),
+                SignInDoor(
+                    accounts=self.accounts, sessions=self.sessions, passwords=passwords, desk=self.engine,
+                    settings=web_settings, local=self.settings.sign_in.local,
+                ),
+            ],
         )  # fmt: skip
         self.engine.on_tokens.append(self.api.tokens_changed)
         # The API last: when it says that the hub is ready, every line listens.
@@ -302,6 +322,13 @@ class App:
         gc.freeze()
         gc.set_threshold(*COLLECT_AT)
         spawn(self._collect(), "collector", self.crew)
+
+    def _session_settings(self) -> SessionSettings:
+        api, sign_in = self.settings.api, self.settings.sign_in
+        return SessionSettings(
+            secure=api.secure, proxies=api.proxies, idle_s=sign_in.idle_hours * 3600,
+            longest_s=sign_in.longest_hours * 3600,
+        )  # fmt: skip
 
     # Threads between the parts
 

@@ -106,6 +106,10 @@ class Line(StrEnum):
     UNIT_BACK = "unit_back", "More than half of a silent unit's phones have been back for 2 min."
     PHONES_DROPPED = "phones_dropped", "More than a fifth of the phones dropped within 5 s."
 
+    # People who sign in
+    SIGNED_IN = "signed_in", "Somebody (`staff`) proved who they are; `method` says how."
+    SIGN_IN_REFUSED = "sign_in_refused", "Somebody could not; `reason` says why. Never what was typed."
+
     # HTTP
     REQUEST_FAILED = "request_failed", "A request raised inside the hub; the caller got 500."
     REQUEST_REFUSED = "request_refused", "A request was refused; `status` and `reason` say how."

@@ -12,6 +12,7 @@ underscore are not ours. The links of a protocol are described by its adapter, n
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import secrets
@@ -38,6 +39,7 @@ from alarmhub.inbound.smtp_settings import SmtpLink
 from alarmhub.inbound.snpp_settings import SnppLink
 from alarmhub.push.settings import ApnsSettings, FcmSettings, WebPushSettings
 from alarmhub.secret import Secret
+from alarmhub.web.sign_in_settings import SignIn
 
 ENV_PREFIX: Final = "ALARMHUB_"
 LOCAL_SECRET_FILE: Final = "press.secret"
@@ -86,7 +88,8 @@ class DatabaseSettings(Struct, frozen=True):
 
 
 class ApiSettings(Struct, frozen=True):
-    """`[api]`: HTTP for sources, pages and programs. `hosts`, `origins`: see the example file."""
+    """`[api]`: HTTP for sources, pages and programs. `secure`, `proxies`, `hosts`, `origins`: see the example
+    file."""
 
     host: str = "127.0.0.1"
     port: Port = 8080
@@ -95,6 +98,14 @@ class ApiSettings(Struct, frozen=True):
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     local_metrics: bool = True
+    secure: bool = False
+    proxies: tuple[str, ...] = ()
+
+    def faults(self) -> list[str]:
+        """What these say against themselves: "KEY: why", each."""
+        return [
+            f"proxies: expected an address or a network, got {p}" for p in self.proxies if not _is_network(p)
+        ]
 
     def url(self) -> str:
         """Where this machine's own programs find it; a wildcard address is reached over loopback."""
@@ -148,6 +159,7 @@ class Settings(Struct, frozen=True):
     hub: HubSettings = HubSettings()
     database: DatabaseSettings = DatabaseSettings()
     api: ApiSettings = ApiSettings()
+    sign_in: SignIn = SignIn()
     phones: PhoneSettings = PhoneSettings()
     log: LogSettings = LogSettings()
     apns: ApnsSettings = ApnsSettings()
@@ -238,6 +250,7 @@ _SECTIONS: Final[dict[str, type[Struct]]] = {
     "hub": HubSettings,
     "database": DatabaseSettings,
     "api": ApiSettings,
+    "sign_in": SignIn,
     "phones": PhoneSettings,
     "log": LogSettings,
     "apns": ApnsSettings,
@@ -374,9 +387,17 @@ def _contradictions(settings: Settings) -> list[str]:
         faults.append("[phones] port: the same as [api] port")
     if phones.public_url and not _is_socket_url(phones.public_url):
         faults.append("[phones] public_url: expected ws:// or wss://, a host and a path")
-    for name in ("apns", "fcm", "webpush"):
+    for name in ("api", "sign_in", "apns", "fcm", "webpush"):
         faults += [f"[{name}] {fault}" for fault in getattr(settings, name).faults()]
     return faults + _link_contradictions(settings)
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_socket_url(url: str) -> bool:

@@ -39,8 +39,9 @@ from alarmhub.web.auth import Gate, forbidden, permit
 from alarmhub.web.hooks import NoWebhooks, alertmanager
 from alarmhub.web.posting import Posting
 from alarmhub.web.problems import Failed, invalid, later
-from alarmhub.web.routes import PHONE, SOURCE, Route, allowed_methods, at
+from alarmhub.web.routes import PHONE, SESSION, SOURCE, Route, allowed_methods, at
 from alarmhub.web.server import HttpServer, WebSettings, fault, read_body, refusal, reply
+from alarmhub.web.sessions import Sessions
 from alarmhub.web.trials import TrialDoor
 from alarmhub.web.views import language_of, source_shown
 
@@ -75,9 +76,9 @@ class Api:
 
     `metrics_render` gives the text of /metrics. `ready` gives "" while this hub is the active one, else why
     not, in plain words. `on_refused` hears the name of every refusal (a closed list). `lines`: what is known
-    of the sources with a line of their own; `hooks`: those that post in a format of theirs. `doors`: they
-    answer further operations; one that nobody answers is not there. Make it inside a running event loop;
-    `start`, then `stop`.
+    of the sources with a line of their own; `hooks`: those that post in a format of theirs. `sessions`:
+    admits browsers that are signed in. `doors`: they answer further operations; one that nobody answers is
+    not there. Make it inside a running event loop; `start`, then `stop`.
     """
 
     def __init__(
@@ -93,8 +94,10 @@ class Api:
         lines: Callable[[], Sequence[SourceStatus]] = lambda: (),
         hooks: Webhooks | None = None,
         trials: Trials,
+        sessions: Sessions | None = None,
         doors: Sequence[Door] = (),
     ) -> None:
+        self._sessions = sessions
         self._lines, self._posting = lines, Posting()
         self._hooks = hooks or NoWebhooks()
         self._intake = intake
@@ -187,6 +190,10 @@ class Api:
         if not route.kinds:
             return None
         header = request.headers.get(hdrs.AUTHORIZATION, "")
+        if SESSION in route.kinds and not header and self._sessions is not None:
+            token = await self._sessions.caller(request, always=route.always)
+            permit(token, route)
+            return token
         if route.local_too and not header and self._settings.local_metrics and _is_local(request):
             return None
         token = await self._gate.caller(header)

@@ -1,7 +1,8 @@
 """Who is calling: bearer secrets, looked up by their SHA-256 and remembered briefly.
 
-`Gate.caller` turns an Authorization header into a `Token`; `permit` says whether that token may use a route.
-It refuses to see a secret longer than needed to hash it: neither cache, log nor error ever holds one.
+`Gate.caller` turns an Authorization header into a `Token`; `permit` says whether that token may use a route,
+`require` whether it may in this unit. Signed-in browsers are `web.sessions`. It refuses to see
+a secret longer than needed to hash it: neither cache, log nor error ever holds one.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
+from alarmhub.core import rights
 from alarmhub.ports import Store, StoreUnavailable, Token
 from alarmhub.web.problems import Failed, later
-from alarmhub.web.routes import API, Route
+from alarmhub.web.routes import API, SESSION, Route
 
 KNOWN_FOR_S: Final = 30.0
 """A token is asked for again after this; a revoked one works no longer (`forget` ends it at once)."""
@@ -85,7 +87,7 @@ class Gate:
         try:
             known = await self._ask(digest, stale)
         except BaseException as error:
-            asked.set_exception(error if isinstance(error, Failed) else _away())
+            asked.set_exception(error if isinstance(error, Failed) else away("secrets"))
             asked.exception()  # nobody else may be waiting
             raise
         finally:
@@ -104,7 +106,7 @@ class Gate:
         except (StoreUnavailable, TimeoutError):
             if stale is not None and self._counts(stale):
                 return stale
-            raise _away() from None
+            raise away("secrets") from None
         known = _Known(token, self._loop.time())
         kept, others = (self._known, self._unknown) if token is not None else (self._unknown, self._known)
         others.pop(digest, None)
@@ -114,21 +116,47 @@ class Gate:
         return known
 
 
-def _away() -> Failed:
+def away(what: str) -> Failed:
+    """503: nobody can say whether it is right."""
     return later(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "unavailable",
-        "the database does not answer, so secrets cannot be checked",
+        f"the database does not answer, so {what} cannot be checked",
         2,
     )
 
 
 def permit(token: Token, route: Route) -> None:
-    """Raises Failed (403) when the token's kind or scopes do not allow the route."""
+    """Raises Failed (403) when the token's kind, scopes or grants do not allow the route anywhere."""
     if token.kind not in route.kinds:
         raise forbidden(f"a secret of kind {token.kind} may not do this")
+    if token.kind == SESSION and route.action:
+        action = rights.Action(route.action)
+        if not rights.somewhere(rights.grants(token.scopes), action):
+            raise _not_permitted(action)
     if token.kind == API and route.scope not in token.scopes:
         raise forbidden(f"this token lacks the scope {route.scope}", error="insufficient_scope")
+
+
+def require(token: Token, action: rights.Action, unit: str) -> None:
+    """For a handler that knows the unit ("" = all of them). Raises Failed (403) unless somebody signed in has
+    the right there; an api token's scope was checked at the door, other secrets have no rights by unit."""
+    if token.kind == API:
+        return
+    if token.kind != SESSION or not rights.permitted(rights.grants(token.scopes), action, unit):
+        raise _not_permitted(action, unit)
+
+
+def units_allowed(token: Token, action: rights.Action) -> frozenset[str] | None:
+    """In which units somebody signed in may do it; None = in every one, as an api token may."""
+    if token.kind == API:
+        return None
+    return rights.units_of(rights.grants(token.scopes), action) if token.kind == SESSION else frozenset()
+
+
+def _not_permitted(action: rights.Action, unit: str = "") -> Failed:
+    where = f" in unit {unit}" if unit else ""
+    return forbidden(f"{action} is not among your rights{where}", error="not_permitted")
 
 
 def forbidden(detail: str, error: str | None = None, field: str | None = None) -> Failed:

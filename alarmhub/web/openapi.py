@@ -14,10 +14,10 @@ from msgspec import Struct
 from alarmhub import __version__
 from alarmhub.core.alarm import Phase
 from alarmhub.metrics import CONTENT_TYPE as METRICS_CONTENT_TYPE
-from alarmhub.web import trials, wire
+from alarmhub.web import sign_in_door, trials, wire
 from alarmhub.web.problems import PROBLEM_JSON, Problem
 from alarmhub.web.reading import LONGEST_PAGE, PAGE, UNITS_AT_ONCE
-from alarmhub.web.routes import API, PHONE, ROUTES, SCOPES, SOURCE, Route
+from alarmhub.web.routes import API, BOARD, PHONE, ROUTES, SCOPES, SESSION, SOURCE, Route
 from protocols.alertmanager import AlertmanagerIn
 
 _COMPONENTS: Final = "#/components/schemas/{name}"
@@ -26,13 +26,14 @@ _KINDS: Final = {
     SOURCE: "The secret of a source: posts and reads its own alarms.",
     PHONE: "The secret of a person's phone: answers, and reads the person's units.",
     API: "A token of another program: what its scopes say.",
+    BOARD: "The secret of a board: reads its unit.",
 }
 
 _MEANINGS: Final = {
     200: "Done.",
     201: "An alarm was opened.",
     400: "A member or parameter is wrong; the problem names it.",
-    401: "No secret, or an unknown one.",
+    401: "No secret, or an unknown one; nobody is signed in, or the sign-in is over or was refused.",
     403: "This secret may not do this, or the page that calls may not.",
     404: "There is no such alarm, or it is not the caller's to see.",
     405: "Another method; Allow names which.",
@@ -43,7 +44,7 @@ _MEANINGS: Final = {
     417: "Only Expect: 100-continue is understood.",
     421: "This server does not answer under that Host.",
     422: "It can never be stored.",
-    429: "Too many events wait to be stored. Never for high priority.",
+    429: "Too many events wait to be stored (never for high priority), or too many sign-ins failed.",
     500: "The hub's own fault.",
     503: "It cannot be stored or read now; nothing was stored.",
 }
@@ -122,6 +123,11 @@ _OPERATIONS: Final[dict[str, _Operation]] = {
         )
         for name, body in trials.BODIES.items()
     },
+    "signIn": _Operation(
+        {200: (sign_in_door.SignInOut,)}, (*_BODY, 401, 429, 503), sign_in_door.SignInIn
+    ),
+    "signOut": _Operation({200: (sign_in_door.SignedOut,)}),
+    "getMe": _Operation({200: (sign_in_door.MeOut,)}),
     "getOpenapi": _Operation({200: (dict[str, Any],)}),
     "getHealth": _Operation({200: (wire.Health,)}),
     "getReady": _Operation({200: (wire.Health,)}, (503,)),
@@ -164,6 +170,12 @@ def _security_schemes() -> dict[str, Any]:
     schemes: dict[str, Any] = {
         kind: {"type": "http", "scheme": "bearer", "description": text} for kind, text in _KINDS.items()
     }
+    schemes[SESSION] = {
+        "type": "apiKey", "in": "cookie", "name": "alarmhub_session",
+        "description": "A browser that is signed in; behind TLS it is __Host-alarmhub_session. All but GET "
+        "need the header X-Alarmhub-CSRF besides, with the value of GET /api/v1/me. What a person may do "
+        "depends on roles in units.",
+    }  # fmt: skip
     schemes[API]["description"] += " Scopes: " + " ".join(f"`{name}` {text}" for name, text in SCOPES.items())
     return schemes
 

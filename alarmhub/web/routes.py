@@ -34,8 +34,9 @@ class Route(Struct, frozen=True, kw_only=True):
     """One operation. `kinds`: whose credentials may use it; `scope`: what an api token must hold besides,
     `action`: what somebody signed in must be allowed in some unit (`core.rights`).
 
-    No `kinds`: open to everybody. `local_too`: open to callers on this machine as well. `page`: for people's
-    browsers, and so not in the OpenAPI document. A path has at most one parameter, a whole segment.
+    No `kinds`: open to everybody. `always`: also for who must replace a one-time password first.
+    `local_too`: open to callers on this machine as well. `page`: for people's browsers, and so not in the
+    OpenAPI document. A path has at most one parameter, a whole segment.
     """
 
     method: str
@@ -45,6 +46,7 @@ class Route(Struct, frozen=True, kw_only=True):
     kinds: tuple[str, ...] = ()
     scope: str = ""
     action: str = ""
+    always: bool = False
     local_too: bool = False
     page: bool = False
 
@@ -54,6 +56,9 @@ ALERTMANAGER: Final = "/api/v1/alertmanager"
 SOURCES: Final = "/api/v1/sources"
 TRIALS: Final = "/api/v1/trials"
 ALARMS: Final = "/api/v1/alarms"
+
+SESSION_NOW: Final = "/api/v1/session"
+ME: Final = "/api/v1/me"
 
 ROUTES: Final = (
     Route(
@@ -113,6 +118,18 @@ ROUTES: Final = (
     Route(
         method="POST", path=TRIALS + "/walk/end", name="endWalk", kinds=(API,), scope=TRIALS_WRITE,
         summary="End the walk; unticked points ring with a word about it.",
+    ),
+    Route(
+        method="POST", path=SESSION_NOW, name="signIn",
+        summary="Sign in with login and password; the answer carries the cookie.",
+    ),
+    Route(
+        method="DELETE", path=SESSION_NOW, name="signOut", kinds=(SESSION,), always=True,
+        summary="Sign this browser out.",
+    ),
+    Route(
+        method="GET", path=ME, name="getMe", kinds=(SESSION,), always=True,
+        summary="Who is signed in here, what they may do, and the value that changes need (X-Alarmhub-CSRF).",
     ),
     Route(method="GET", path="/api/v1/openapi.json", name="getOpenapi", summary="This document."),
     Route(method="GET", path="/healthz", name="getHealth", summary="The process is alive."),

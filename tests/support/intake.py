@@ -81,6 +81,7 @@ class Intake:
 
     def __init__(self) -> None:
         self.world_now = small_world()
+        self.at = NOW
         self.is_storing = True
         self.refuse: Exception | None = None
         self.taken: list[Signal] = []
@@ -215,7 +216,7 @@ class Intake:
         return self.is_storing
 
     def now(self) -> int:
-        return NOW
+        return self.at
 
     def world(self) -> World:
         return self.world_now

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from typing import Any, cast
 
 import aiohttp
+from msgspec import Struct
+from msgspec.structs import replace
 from yarl import URL
 
 from alarmhub.clock import MonotonicClock
+from alarmhub.core.site import Staff
 from alarmhub.engine.trials import Trials
+from alarmhub.people import Account, Session
 from alarmhub.ports import SourceStatus, Store
+from alarmhub.store.accounts import MemoryAccounts
 from alarmhub.web.api import Api
 from alarmhub.web.pages import Pages
+from alarmhub.web.passwords import Passwords
 from alarmhub.web.server import WebSettings
+from alarmhub.web.sessions import Sessions, SessionSettings
+from alarmhub.web.sign_in_door import SignInDoor
 from tests.support.hooks import Hooks
 from tests.support.intake import Intake, Shelf
 
@@ -60,11 +70,15 @@ class Caller:
         *,
         secret: str | None = PLANT,
         headers: dict[str, str] | None = None,
+        signed: Signed | None = None,
         **kw: Any,
     ) -> Answer:
+        """`signed`: as a browser that is signed in, and so without a secret."""
         url = URL(self._hub.url).join(path) if isinstance(path, URL) else self._hub.url + path
         sent = dict(headers or {})
-        if secret is not None:
+        if signed is not None:
+            sent = signed.headers | sent
+        elif secret is not None:
             sent.setdefault("Authorization", f"Bearer {secret}")
         async with self._http.request(method, url, headers=sent, **kw) as response:
             return Answer(response.status, response.headers.copy(), await response.read())
@@ -88,10 +102,22 @@ class Answer:
         return json.loads(self.raw)
 
 
+class Signed(Struct, frozen=True):
+    """A browser that is signed in: its cookie, and what changes need."""
+
+    staff: str
+    cookie: str
+    csrf: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Cookie": self.cookie, "X-Alarmhub-CSRF": self.csrf}
+
+
 class Hub:
     """Everything a test of the API can turn."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, session: SessionSettings | None = None, **settings: Any) -> None:
         self.intake = Intake()
         self.shelf = Shelf(self.intake)
         self.not_ready = ""
@@ -104,6 +130,9 @@ class Hub:
         self.shelf.admit(ANNA, "phone", "anna")
         self.shelf.admit(BO, "phone", "bo")
         self.trials = trials_of(self.intake)
+        self.accounts = MemoryAccounts()
+        self.sessions = Sessions(self.accounts, self.intake, session)
+        self.passwords = Passwords()
         self.api = Api(
             intake=self.intake,
             desk=self.intake,
@@ -115,8 +144,41 @@ class Hub:
             hooks=self.hooks,
             lines=lambda: self.lines,
             trials=self.trials,
-            doors=[Pages(socket_port=lambda: 8081)],
+            sessions=self.sessions,
+            doors=[
+                Pages(socket_port=lambda: 8081),
+                SignInDoor(
+                    accounts=self.accounts,
+                    sessions=self.sessions,
+                    passwords=self.passwords,
+                    desk=self.intake,
+                    settings=self.settings,
+                ),
+            ],
         )
+
+    async def sign_in(
+        self, staff: str = "anna", *grants: str, units: tuple[str, ...] | None = None, **more: Any
+    ) -> Signed:
+        """A session of this person, with these grants of the site and no others. `units`: those they belong
+        to, and so are nurse of (unknown people: none). `more`: fields of the session."""
+        known = self.intake.world_now.site.staff
+        person = replace(known.get(staff, Staff(staff, staff.capitalize())), grants=grants)
+        known[staff] = person if units is None else replace(person, units=units)
+        if staff not in self.accounts.tables.accounts:
+            await self.accounts.put_account(
+                Account(staff=staff, login=staff, handle=staff.encode(), created_at=self.intake.at)
+            )
+        secret = secrets.token_urlsafe(32)
+        usual: dict[str, Any] = {
+            "digest": sha256(secret.encode()).digest(), "id": secrets.token_hex(8), "staff": staff,
+            "method": "password", "csrf": f"csrf-of-{staff}", "label": "a test",
+            "created_at": self.intake.at, "seen_at": self.intake.at,
+            "expires_at": self.intake.at + 3_600_000,
+        }  # fmt: skip
+        session = Session(**(usual | more))
+        await self.accounts.add_session(session)
+        return Signed(staff, f"{self.sessions.cookie}={secret}", session.csrf)
 
     @property
     def url(self) -> str:
@@ -133,3 +195,4 @@ async def running(**settings: Any) -> AsyncIterator[tuple[Hub, Caller]]:
             yield hub, Caller(hub, http)
     finally:
         await hub.api.stop()
+        hub.passwords.close()

@@ -30,6 +30,9 @@ MATRIX: dict[str, tuple[int, ...]] = {
     "listAlarms": (401, 401, 200, 200, 403, 200, 200),
     "getAlarm": (401, 401, 200, 200, 403, 200, 200),
     "postAnswer": (401, 401, 403, 200, 403, 200, 200),
+    "signIn": (401, 401, 401, 401, 401, 401, 401),
+    "signOut": (401, 401, 403, 403, 403, 403, 403),
+    "getMe": (401, 401, 403, 403, 403, 403, 403),
     "getOpenapi": (200, 200, 200, 200, 200, 200, 200),
     "getHealth": (200, 200, 200, 200, 200, 200, 200),
     "getReady": (200, 200, 200, 200, 200, 200, 200),
@@ -84,6 +87,8 @@ def body_for(route: Route, caller: str) -> dict[str, Any] | None:
         return signal | ({"source": "plant"} if by_api else {})
     if route.name == "postAlertmanager":
         return {"alerts": []}
+    if route.name == "signIn":
+        return {"login": "nobody", "password": "nothing that opens"}
     if route.name in TRIALS:
         return TRIALS[route.name]
     if route.name == "postAnswer":

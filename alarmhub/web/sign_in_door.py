@@ -1,0 +1,216 @@
+"""Signing in with a password, signing out, and who is signed in.
+
+A wrong password and a login that nobody has get the same answer after the same work. It refuses to say which
+of the two it was, to keep anybody out for long (`core.attempts`), and to ask anything of phones: no phone
+falls silent because somebody cannot sign in.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from hashlib import sha256
+from http import HTTPStatus
+from typing import Annotated, Final
+
+import msgspec
+from aiohttp import hdrs, web
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from alarmhub import logs
+from alarmhub.core import attempts, rights
+from alarmhub.core.attempts import Bucket
+from alarmhub.core.passwords import LONGEST
+from alarmhub.logs import Line
+from alarmhub.people import Account, Accounts
+from alarmhub.ports import Desk, Token
+from alarmhub.web import wire
+from alarmhub.web.auth import forbidden
+from alarmhub.web.passwords import Passwords
+from alarmhub.web.problems import later
+from alarmhub.web.reading import units_of
+from alarmhub.web.server import WebSettings, read_body, reply
+from alarmhub.web.sessions import Sessions, signed_out
+from alarmhub.web.views import language_of
+
+LOGIN_CHARS: Final = 64
+REMEMBERED: Final = 20_000
+"""Buckets of each sort; the oldest is forgotten first."""
+
+_encode = msgspec.json.Encoder().encode
+_log = logs.get("web")
+
+Serve = Callable[[web.BaseRequest, Token | None, str], Awaitable[web.StreamResponse]]
+
+
+class SignInIn(Struct, frozen=True, kw_only=True):
+    """Who signs in. `keep`: this is the person's own device, so the cookie outlives the browser's window."""
+
+    login: Annotated[str, Meta(min_length=1, max_length=LOGIN_CHARS, pattern=r"^[^\x00]*$")]
+    password: Annotated[str, Meta(min_length=1, max_length=LONGEST)]
+    keep: bool = False
+
+
+class MeOut(Struct, frozen=True, kw_only=True):
+    """Who is signed in here. `units`: those this person belongs to or works in now; `grants`: roles by unit;
+    `may`: actions permitted in some unit; `csrf`: what changes send as X-Alarmhub-CSRF."""
+
+    staff: str
+    name: str
+    units: tuple[str, ...]
+    grants: tuple[str, ...]
+    may: tuple[str, ...]
+    csrf: str
+    language: str
+    method: str
+    expires_at: datetime
+    must_change: bool
+
+
+class SignInOut(Struct, frozen=True, kw_only=True):
+    """Signed in. `must_change`: it was a one-time password; nothing else is open before it is replaced."""
+
+    staff: str
+    name: str
+    csrf: str
+    must_change: bool
+
+
+class SignedOut(Struct, frozen=True, kw_only=True):
+    """Nobody is signed in here any more."""
+
+    ok: bool = True
+
+
+_SIGN_IN: Final = msgspec.json.Decoder(SignInIn)
+
+
+class _Failures:
+    """The buckets of failed sign-ins, by digests: nothing here says what was typed."""
+
+    def __init__(self) -> None:
+        self._buckets: OrderedDict[bytes, Bucket] = OrderedDict()
+
+    def wait_ms(self, login: str, peer: str, now: int) -> int:
+        """How long this must wait."""
+        here, anywhere, address = map(self._at, _keys(login, peer))
+        return attempts.sign_in_wait_ms(here, anywhere, address, now)
+
+    def charge(self, login: str, peer: str, now: int) -> None:
+        """One try. Counted before it is known to fail, so that a hundred at once are no way around."""
+        bounds = (attempts.HERE, attempts.ANYWHERE, attempts.ADDRESS)
+        for key, bound in zip(_keys(login, peer), bounds, strict=True):
+            self._buckets[key] = attempts.charged(self._at(key), bound, now)
+            self._buckets.move_to_end(key)
+        while len(self._buckets) > REMEMBERED:
+            self._buckets.popitem(last=False)
+
+    def refund(self, login: str, peer: str, now: int) -> None:
+        """It was right: forget this login here, and what it cost the others."""
+        here, anywhere, address = _keys(login, peer)
+        self._buckets.pop(here, None)
+        for key, bound in ((anywhere, attempts.ANYWHERE), (address, attempts.ADDRESS)):
+            self._buckets[key] = attempts.refunded(self._at(key), bound, now)
+
+    def _at(self, key: bytes) -> Bucket:
+        return self._buckets.get(key, attempts.EMPTY)
+
+
+class SignInDoor:
+    """The operations, by name of their route. `local`: whether passwords open anything at all."""
+
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        sessions: Sessions,
+        passwords: Passwords,
+        desk: Desk,
+        settings: WebSettings,
+        local: bool = True,
+    ) -> None:
+        self._accounts, self._sessions, self._passwords = accounts, sessions, passwords
+        self._desk, self._settings, self._local = desk, settings, local
+        self._failures = _Failures()
+
+    def serves(self) -> dict[str, Serve]:
+        """Each operation as the API calls it."""
+        return {"signIn": self._sign_in, "signOut": self._sign_out, "getMe": self._me}
+
+    async def _sign_in(self, request: web.BaseRequest, _token: Token | None, _: str) -> web.StreamResponse:
+        if not self._local:
+            raise forbidden("passwords open nothing here: use the hospital's sign-in", error="not_local")
+        taken = wire.decoded(await read_body(request, self._settings), _SIGN_IN)
+        login, peer, now = taken.login.strip().lower(), self._sessions.peer(request), self._desk.now()
+        wait_ms = self._failures.wait_ms(login, peer, now)
+        if wait_ms:
+            _log.info(Line.SIGN_IN_REFUSED, reason="too_many", peer=peer)
+            raise later(
+                HTTPStatus.TOO_MANY_REQUESTS, "too_many", "too many failed sign-ins: wait a little",
+                -(-wait_ms // 1000), error="too_many",
+            )  # fmt: skip
+        self._failures.charge(login, peer, now)
+        account = await self._verified(login, taken.password)
+        if account is None:
+            _log.info(Line.SIGN_IN_REFUSED, reason="wrong", peer=peer)
+            raise signed_out("login or password is wrong", "wrong")
+        self._failures.refund(login, peer, self._desk.now())
+        site = self._desk.world().site
+        response = reply(b"")
+        session = await self._sessions.begin(request, response, account.staff, "password", keep=taken.keep)
+        _log.info(Line.SIGNED_IN, staff=account.staff, method="password")
+        response.body = _encode(
+            SignInOut(
+                staff=account.staff, name=site.staff[account.staff].name, csrf=session.csrf,
+                must_change=account.must_change,
+            )
+        )  # fmt: skip
+        return response
+
+    async def _verified(self, login: str, password: str) -> Account | None:
+        """Whose it is, if everything holds; the same work for everybody."""
+        account = await self._accounts.account(login=login)
+        encoded = None if account is None else account.password
+        right = await self._passwords.verified(encoded, password)
+        if not right or account is None or encoded is None:
+            return None
+        if account.disabled_at is not None or account.staff not in self._desk.world().site.staff:
+            return None
+        if self._passwords.outdated(encoded):
+            account = replace(account, password=await self._passwords.hashed(password))
+            await self._accounts.put_account(account)
+        return account
+
+    async def _sign_out(self, request: web.BaseRequest, _token: Token | None, _: str) -> web.StreamResponse:
+        await self._sessions.end(request)
+        response = reply(_encode(SignedOut()))
+        self._sessions.drop_cookie(response, self._sessions.cookie)
+        return response
+
+    async def _me(self, request: web.BaseRequest, token: Token | None, _: str) -> web.StreamResponse:
+        signed = self._sessions.signed(request)
+        staff, site = signed.session.staff, self._desk.world().site
+        return reply(
+            _encode(
+                MeOut(
+                    staff=staff, name=site.staff[staff].name,
+                    units=tuple(sorted(units_of(self._desk, staff))),
+                    grants=tuple(map(str, signed.grants)),
+                    may=tuple(a for a in rights.Action if rights.somewhere(signed.grants, a)),
+                    csrf=signed.session.csrf,
+                    language=language_of(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""), site),
+                    method=signed.session.method, expires_at=wire.moment(signed.session.expires_at),
+                    must_change=signed.account.must_change,
+                )
+            )
+        )  # fmt: skip
+
+
+def _keys(login: str, peer: str) -> tuple[bytes, bytes, bytes]:
+    return (
+        sha256(f"here\0{login}\0{peer}".encode("utf-8", "replace")).digest(),
+        sha256(f"login\0{login}".encode("utf-8", "replace")).digest(),
+        sha256(f"peer\0{peer}".encode("utf-8", "replace")).digest(),
+    )

@@ -1,0 +1,110 @@
+"""The matrix of role x action x unit, over real HTTP: every route for people who sign in has its row.
+
+A row says which roles may use the route, in whose unit, and what a call is that would be in order. Each role
+then calls it once for the unit of its grant, once for another unit, and once with a grant for every unit.
+Add a row to `ROWS` for each new route with SESSION among its kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from alarmhub.web.routes import ROUTES, SESSION, Route
+from tests.support.web import Caller, Hub, Signed, running
+
+ROLES = ("nurse", "shift_leader", "unit_manager", "engineer", "administrator")
+EVERYBODY = "nlmea"
+"""First letters: nurse, (shift) leader, (unit) manager, engineer, administrator."""
+_LETTER = {"nurse": "n", "shift_leader": "l", "unit_manager": "m", "engineer": "e", "administrator": "a"}
+
+HERE, ELSEWHERE = "201", "202"
+
+Ready = Callable[[Hub, Signed, str], Awaitable[tuple[str, Any]]]
+
+
+class Row(Struct, frozen=True):
+    """One route. `may`: letters of the roles that may, in the unit of their grant. `unit`: whether the route
+    asks about one unit; else a grant anywhere is enough. `hospital`: only a grant for every unit is enough.
+    `ready`: what must stand before, and the path parameter and the body of a call about that unit; it gets
+    the hub, who will call, and the unit. `ok`: the status of a call that is permitted."""
+
+    may: str
+    unit: bool = True
+    hospital: bool = False
+    ready: Ready | None = None
+    ok: int = 200
+
+
+ROWS: dict[str, Row] = {
+    "signOut": Row(EVERYBODY, unit=False),
+    "getMe": Row(EVERYBODY, unit=False),
+}
+
+OPEN = [route for route in ROUTES if SESSION in route.kinds]
+
+
+def test_every_route_for_people_has_its_row_and_no_row_is_too_many() -> None:
+    """A new route that people can use is not there before it is said here who may."""
+    assert set(ROWS) == {route.name for route in OPEN}
+
+
+def test_every_route_that_not_everybody_may_use_names_its_action() -> None:
+    """So that the door refuses who has no such right anywhere, whatever the handler forgets."""
+    silent = [route.name for route in OPEN if not route.action and ROWS[route.name].may != EVERYBODY]
+    assert silent == []
+
+
+async def called(hub: Hub, call: Caller, route: Route, role: str, granted: str, asked: str) -> int:
+    """The status `role` of `granted` ("" = every unit) gets when it asks about the unit `asked`."""
+    grants = () if role == "nurse" else (f"{role}:{granted}" if granted else role,)
+    signed = await hub.sign_in(
+        f"{role}-{granted or 'all'}-{asked}", *grants, units=(granted,) * (role == "nurse")
+    )
+    row = ROWS[route.name]
+    parameter, body = ("", None) if row.ready is None else await row.ready(hub, signed, asked)
+    path = route.path
+    if "{" in path:
+        before, _, rest = path.partition("{")
+        path = before + parameter + rest.partition("}")[2]
+    elif parameter:
+        path += parameter
+    return (await call(route.method, path, signed=signed, json=body)).status
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("route", OPEN, ids=lambda route: route.name)
+async def test_each_role_gets_what_its_row_says(route: Route, role: str) -> None:
+    """In its own unit, in another, and with a grant for all."""
+    row = ROWS[route.name]
+    may = _LETTER[role] in row.may
+    async with running() as (hub, call):
+        if role != "administrator":
+            own = row.ok if may and not row.hospital else 403
+            assert await called(hub, call, route, role, HERE, HERE) == own
+            other = row.ok if may and not row.unit and not row.hospital else 403
+            assert await called(hub, call, route, role, HERE, ELSEWHERE) == other
+        if role != "nurse":
+            assert await called(hub, call, route, role, "", HERE) == (row.ok if may else 403)
+
+
+@pytest.mark.parametrize("route", OPEN, ids=lambda route: route.name)
+async def test_nobody_gets_in_without_a_session_that_lives(route: Route) -> None:
+    """No cookie, a made-up one, one that is over, and a change without the CSRF header."""
+    path = route.path.partition("{")[0] + "x" * ("{" in route.path) + route.path.partition("}")[2]
+    async with running() as (hub, call):
+        over = await hub.sign_in("anna", "engineer", "administrator", expires_at=hub.intake.at)
+        revoked = await hub.sign_in("anna", "engineer", "administrator", revoked_at=hub.intake.at)
+        alive = await hub.sign_in("anna", "engineer", "administrator")
+        made_up = Signed("anna", f"{hub.sessions.cookie}={'A' * 43}", alive.csrf)
+        for signed in (over, revoked, made_up):
+            assert (await call(route.method, path, signed=signed, json={})).status == 401
+        assert (await call(route.method, path, secret=None, json={})).status == 401
+        if route.method not in ("GET", "HEAD"):
+            forged = {"Cookie": alive.cookie}
+            for more in ({}, {"X-Alarmhub-CSRF": "wrong"}, {"X-Alarmhub-CSRF": over.csrf + "x"}):
+                answer = await call(route.method, path, secret=None, headers=forged | more, json={})
+                assert (answer.status, answer.body["error"]) == (403, "csrf")
