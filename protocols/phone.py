@@ -16,6 +16,8 @@ from msgspec import Meta, Struct
 SUBPROTOCOL: Final = "alarmhub.phone.v1"
 PATH: Final = "/phone"
 MAX_FRAME_BYTES: Final = 16 * 1024
+TOLD_NAMES_MAX: Final = 12
+"""An assault alarm rings everybody on site: nobody reads 200 names, and every frame would hold them."""
 
 
 class Closing:
@@ -262,7 +264,8 @@ class Why(Struct, frozen=True, gc=False):
 class AlarmShared(Struct, frozen=True, gc=False, tag_field="type", tag="alarm"):
     """The part of an alarm frame that is the same for everybody told. Times: hub's clock, epoch ms.
 
-    `alarm_type` is the site's own type: `type` itself names the frame.
+    `alarm_type` is the site's own type: `type` itself names the frame. `sound`: the type's, "" = the kind's.
+    `told_names`: who is told, at most `TOLD_NAMES_MAX` of them; `told_more`: how many besides.
     """
 
     rev: int
@@ -286,6 +289,9 @@ class AlarmShared(Struct, frozen=True, gc=False, tag_field="type", tag="alarm"):
     drill: bool
     unit: str
     unit_label: str
+    sound: str = ""
+    told_names: tuple[str, ...] = ()
+    told_more: int = 0
 
 
 class AlarmPersonal(Struct, frozen=True, gc=False):
@@ -303,7 +309,7 @@ class AlarmPersonal(Struct, frozen=True, gc=False):
     at: int
 
 
-class AlarmFrame(AlarmShared, frozen=True, gc=False, tag_field="type", tag="alarm"):
+class AlarmFrame(AlarmShared, frozen=True, gc=False, kw_only=True, tag_field="type", tag="alarm"):
     """A full snapshot of one alarm for one person, for new and changed alike: both parts."""
 
     why: tuple[Why, ...]

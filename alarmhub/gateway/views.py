@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from alarmhub.core.alarm import Acceptance, Alarm, Flag, Phase, Told, told_of
+from alarmhub.core.alarm import Acceptance, Alarm, Flag, Phase, Told, concerned, told_of
 from alarmhub.core.answers import allowed, rings
 from alarmhub.core.site import Site
 from alarmhub.core.wording import flag_label, kind_label, type_label, why_label
 from alarmhub.core.world import World
-from protocols.phone import AlarmPersonal, AlarmShared, Gone, Why, alarm_payload, encode
+from protocols.phone import TOLD_NAMES_MAX, AlarmPersonal, AlarmShared, Gone, Why, alarm_payload, encode
 
 CACHED_MAX: Final = 4096
 
@@ -46,6 +46,7 @@ def shared(alarm: Alarm, site: Site) -> AlarmShared:
     """The part of the frame that is equal for everybody told."""
     place = site.places.get(alarm.place)
     unit = site.units.get(alarm.unit)
+    told = concerned(alarm)
     return AlarmShared(
         rev=alarm.rev,
         id=alarm.id,
@@ -68,6 +69,9 @@ def shared(alarm: Alarm, site: Site) -> AlarmShared:
         drill=alarm.drill,
         unit=alarm.unit,
         unit_label=unit.name if unit is not None else alarm.unit,
+        sound=_sound(alarm, site),
+        told_names=tuple(_person(one, site) for one in told[:TOLD_NAMES_MAX]),
+        told_more=max(0, len(told) - TOLD_NAMES_MAX),
     )
 
 
@@ -140,9 +144,18 @@ def _capital(label: str) -> str:
     return label[:1].upper() + label[1:]
 
 
+def _sound(alarm: Alarm, site: Site) -> str:
+    alarm_type = site.types.get(alarm.type)
+    return alarm_type.sound if alarm_type is not None else ""
+
+
 def _name(acceptance: Acceptance, site: Site) -> str:
-    person = site.staff.get(acceptance.staff)
-    return person.name if person is not None else acceptance.staff
+    return _person(acceptance.staff, site)
+
+
+def _person(staff: str, site: Site) -> str:
+    person = site.staff.get(staff)
+    return person.name if person is not None else staff
 
 
 def _why(alarm: Alarm, told: Told | None, site: Site) -> tuple[Why, ...]:

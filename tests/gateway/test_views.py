@@ -38,8 +38,26 @@ def test_a_ringing_call_is_shown_in_full() -> None:
         place_label="sal 12 plats 2", text="dropp", source_text="201-12-2", count=1, raised_at=NOW - 1000,
         accepted_by=(), next_step_at=NOW + 44_000, callback="5012", drill=False, unit="201",
         unit_label="Avd 201", why=(Why("care_team", "vårdlag"),), can=("accept", "attend", "decline"),
-        you="told", rings=True, turn=1, at=NOW,
+        you="told", rings=True, turn=1, at=NOW, told_names=("Anna Lind", "Bo Ek"),
     )  # fmt: skip
+
+
+def test_the_sound_is_the_types_own() -> None:
+    """The site says how a type sounds; a kind without a type of the site sounds as its kind."""
+    types = {"hlr": AlarmType(id="hlr", kind=Kind.TEAM, label="Hjärtlarm", sound="team")}
+    world = ward()
+    world = replace(world, site=replace(world.site, types=types))
+    alarm = call("a1", "anna", at=NOW, kind=Kind.TEAM, type="hlr", priority=Priority.HIGH)
+    assert frame(alarm, world=world).sound == "team"
+    assert frame(call("a1", "anna", at=NOW)).sound == ""
+
+
+def test_who_else_is_told_is_named_up_to_a_dozen() -> None:
+    """Somebody the site does not know is shown by the id; who declined is told no longer."""
+    many = [f"nobody-{number}" for number in range(14)]
+    shown = frame(call("a1", "anna", *many, at=NOW))
+    assert shown.told_names[1:3] == ("nobody-0", "nobody-1")
+    assert (len(shown.told_names), shown.told_more) == (12, 3)
 
 
 def test_the_type_is_called_what_the_site_calls_it() -> None:
