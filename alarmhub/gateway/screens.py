@@ -49,6 +49,11 @@ class Screens:
         self.frames_out += len(frames)
         connection.send_all(b"".join(frames))
 
+    def frames_of(self, staff: str) -> tuple[int, list[bytes]]:
+        """The hub's clock, and what a phone of this person would be sent now, for one without a socket."""
+        at, world = self._desk.now(), self._desk.world()
+        return at, [self._render(alarm, staff, world, at) for alarm in self._desk.shown_to(staff)]
+
     def refresh(self, changes: Sequence[Change]) -> None:
         """Committed: bring every screen concerned up to date."""
         at = self._desk.now()

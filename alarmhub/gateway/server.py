@@ -230,6 +230,10 @@ class Gateway:
         """From now on this says what stands on a person's screens, in plain words."""
         self._sessions.banners_of = banners_of
 
+    def frames_of(self, staff: str) -> tuple[int, list[bytes]]:
+        """The hub's clock, and the alarm frames of a person as the socket would send them."""
+        return self._screens.frames_of(staff)
+
     @property
     def live(self) -> int:
         """Phones with an open, introduced connection."""

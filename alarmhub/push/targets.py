@@ -99,6 +99,10 @@ class TargetBook:
         """The addresses of one phone."""
         return tuple(self._targets.get(device, {}).values())
 
+    def transports_of(self, device: str) -> Sequence[str]:
+        """By which transports this phone can be woken."""
+        return sorted(self._targets.get(device, {}))
+
     def dead_on(self, device: str) -> frozenset[str]:
         """The transports whose last address of this phone was found dead, until it registers a new one."""
         return frozenset(self._dead.get(device, ()))

@@ -14,7 +14,7 @@ from msgspec import Struct
 from alarmhub import __version__
 from alarmhub.core.alarm import Phase
 from alarmhub.metrics import CONTENT_TYPE as METRICS_CONTENT_TYPE
-from alarmhub.web import sign_in_door, trials, wire
+from alarmhub.web import push_door, sign_in_door, trials, wire
 from alarmhub.web.problems import PROBLEM_JSON, Problem
 from alarmhub.web.reading import LONGEST_PAGE, PAGE, UNITS_AT_ONCE
 from alarmhub.web.routes import API, BOARD, PHONE, ROUTES, SCOPES, SESSION, SOURCE, Route
@@ -115,6 +115,12 @@ _OPERATIONS: Final[dict[str, _Operation]] = {
     "postAnswer": _Operation(
         {200: (wire.AnswerOut,)}, (*_BODY, 404, 409, 422, 503), wire.AnswerIn, parameters=(_ALARM_ID,)
     ),
+    "postReceipt": _Operation(
+        {200: (push_door.ReceiptOut,)}, (*_BODY, 404, 503), push_door.ReceiptIn, parameters=(_ALARM_ID,)
+    ),
+    "listPhoneAlarms": _Operation({200: (push_door.PhoneAlarmsOut,)}),
+    "putPushTarget": _Operation({200: (push_door.PushOut,)}, (*_BODY, 409, 503), push_door.PushTargetIn),
+    "deletePushTarget": _Operation({200: (push_door.PushOut,)}, (409, 503)),
     "listSources": _Operation({200: (wire.SourcePage,)}, (503,)),
     "listTrials": _Operation({200: (trials.TrialsOut,)}, (503,)),
     **{

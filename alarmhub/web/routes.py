@@ -83,6 +83,22 @@ ROUTES: Final = (
         summary="Answer an alarm. Answered after it is stored.",
     ),
     Route(
+        method="POST", path=ALARMS + "/{id}/receipts", name="postReceipt", kinds=(PHONE,),
+        summary="A phone that was woken rang for an alarm, or somebody looked at it.",
+    ),
+    Route(
+        method="GET", path="/api/v1/phone/alarms", name="listPhoneAlarms", kinds=(PHONE,),
+        summary="The alarms a phone's person is told of, as the socket's frames.",
+    ),
+    Route(
+        method="PUT", path="/api/v1/device/push", name="putPushTarget", kinds=(PHONE,),
+        summary="Where an enrolled phone can be woken by push.",
+    ),
+    Route(
+        method="DELETE", path="/api/v1/device/push", name="deletePushTarget", kinds=(PHONE,),
+        summary="The phone is not to be woken by push any more.",
+    ),
+    Route(
         method="GET", path=SOURCES, name="listSources", kinds=(API,), scope=METRICS_READ, local_too=True,
         summary="Each source's way in: whether it is up, its last signal, answer and refusal.",
     ),

@@ -86,6 +86,7 @@ class Intake:
         self.refuse: Exception | None = None
         self.taken: list[Signal] = []
         self.answers: list[dict[str, Any]] = []
+        self.receipts: list[tuple[str, str, str, int, bool, str]] = []
         self.links: list[tuple[str, bool]] = []
         self.said: list[Signal] = []
         self.alarms: dict[str, Alarm] = {}
@@ -204,7 +205,7 @@ class Intake:
     def receipt(
         self, *, staff: str, device: str, alarm: str, rev: int, seen: bool, via: str = "socket"
     ) -> None:
-        raise AssertionError("not for this door")
+        self.receipts.append((staff, device, alarm, rev, seen, via))
 
     async def availability(self, *, staff: str, device: str, req: str, state: str) -> AnswerOutcome:
         raise AssertionError("not for this door")
@@ -267,10 +268,10 @@ class Shelf:
         self.token_lookups = 0
         self.away = False
 
-    def admit(self, secret: str, kind: str, subject: str, *scopes: str) -> str:
+    def admit(self, secret: str, kind: str, subject: str, *scopes: str, device: str = "") -> str:
         """Store a token; returns the secret."""
         digest = hashlib.sha256(secret.encode()).digest()
-        self.tokens[digest] = Token(digest=digest, kind=kind, subject=subject, scopes=scopes)
+        self.tokens[digest] = Token(digest=digest, kind=kind, subject=subject, scopes=scopes, device=device)
         return secret
 
     async def token(self, digest: bytes) -> Token | None:

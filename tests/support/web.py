@@ -16,17 +16,24 @@ from yarl import URL
 from alarmhub.clock import MonotonicClock
 from alarmhub.core.site import Staff
 from alarmhub.engine.trials import Trials
+from alarmhub.gateway.views import Views
 from alarmhub.people import Account, Session
 from alarmhub.ports import SourceStatus, Store
+from alarmhub.push.targets import TargetBook
 from alarmhub.store.accounts import MemoryAccounts
+from alarmhub.store.memory import Tables
+from alarmhub.store.push_targets import MemoryPushTargets
+from alarmhub.tasks import Crew
 from alarmhub.web.api import Api
 from alarmhub.web.pages import Pages
 from alarmhub.web.passwords import Passwords
+from alarmhub.web.push_door import PushDoor
 from alarmhub.web.server import WebSettings
 from alarmhub.web.sessions import Sessions, SessionSettings
 from alarmhub.web.sign_in_door import SignInDoor
 from tests.support.hooks import Hooks
-from tests.support.intake import Intake, Shelf
+from tests.support.intake import NOW, Intake, Shelf
+from tests.support.push import FakeTransport
 
 PLANT = "plant-secret"
 OTHER = "other-secret"
@@ -125,9 +132,10 @@ class Hub:
         self.lines: list[SourceStatus] = []
         self.settings = WebSettings(port=0, **settings)
         self.hooks = Hooks("plant")
+        self.pushable: dict[str, tuple[str, ...]] = {}
         self.shelf.admit(PLANT, "source", "plant")
         self.shelf.admit(OTHER, "source", "other")
-        self.shelf.admit(ANNA, "phone", "anna")
+        self.shelf.admit(ANNA, "phone", "anna", device="annas")
         self.shelf.admit(BO, "phone", "bo")
         self.trials = trials_of(self.intake)
         self.accounts = MemoryAccounts()
@@ -154,6 +162,7 @@ class Hub:
                     desk=self.intake,
                     settings=self.settings,
                 ),
+                self._push_door(),
             ],
         )
 
@@ -179,6 +188,21 @@ class Hub:
         session = Session(**(usual | more))
         await self.accounts.add_session(session)
         return Signed(staff, f"{self.sessions.cookie}={secret}", session.csrf)
+
+    def _push_door(self) -> PushDoor:
+        """Over a book in memory, with Web Push set up."""
+        self.book = TargetBook(
+            MemoryPushTargets(Tables()), transports={"webpush": FakeTransport("webpush")},
+            clock=MonotonicClock(), crew=cast(Crew, None), pushable=self.pushable.__setitem__,
+        )  # fmt: skip
+        return PushDoor(
+            targets=self.book, intake=self.intake, desk=self.intake, frames_of=self._frames_of,
+            settings=self.settings,
+        )  # fmt: skip
+
+    def _frames_of(self, staff: str) -> tuple[int, list[bytes]]:
+        views, world = Views(), self.intake.world()
+        return NOW, [views.alarm(alarm, staff, world, NOW) for alarm in self.intake.shown_to(staff)]
 
     @property
     def url(self) -> str:

@@ -33,6 +33,10 @@ MATRIX: dict[str, tuple[int, ...]] = {
     "signIn": (401, 401, 401, 401, 401, 401, 401),
     "signOut": (401, 401, 403, 403, 403, 403, 403),
     "getMe": (401, 401, 403, 403, 403, 403, 403),
+    "postReceipt": (401, 401, 403, 200, 403, 403, 403),
+    "listPhoneAlarms": (401, 401, 403, 200, 403, 403, 403),
+    "putPushTarget": (401, 401, 403, 200, 403, 403, 403),
+    "deletePushTarget": (401, 401, 403, 200, 403, 403, 403),
     "getOpenapi": (200, 200, 200, 200, 200, 200, 200),
     "getHealth": (200, 200, 200, 200, 200, 200, 200),
     "getReady": (200, 200, 200, 200, 200, 200, 200),
@@ -93,6 +97,10 @@ def body_for(route: Route, caller: str) -> dict[str, Any] | None:
         return TRIALS[route.name]
     if route.name == "postAnswer":
         return {"answer": "accept", "rev": 1, "req": caller} | ({"staff": "anna"} if by_api else {})
+    if route.name == "postReceipt":
+        return {"event": "rang", "rev": 1}
+    if route.name == "putPushTarget":
+        return {"transport": "webpush", "address": "https://push.example/1"}
     return None
 
 
@@ -105,7 +113,7 @@ def secret_for(hub: Hub, route: Route, caller: str) -> str | None:
     if caller == SOURCE:
         return hub.shelf.admit("a-source", "source", "plant")
     if caller == PHONE:
-        return hub.shelf.admit("a-phone", "phone", "anna")
+        return hub.shelf.admit("a-phone", "phone", "anna", device="annas")
     scopes = {ALL_SCOPES: set(SCOPES), OWN_SCOPE: {route.scope}, OTHER_SCOPES: set(SCOPES) - {route.scope}}[
         caller
     ]
