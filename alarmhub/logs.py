@@ -128,8 +128,9 @@ class Log:
         return Log(self._bound.bind(**keys))
 
     def debug(self, line: Line, /, **keys: object) -> None:
-        """For somebody who looks for a fault; off by default."""
-        self._say("debug", line, keys)
+        """For somebody who looks for a fault; off by default, and then it costs next to nothing."""
+        if says_debug():
+            self._say("debug", line, keys)
 
     def info(self, line: Line, /, **keys: object) -> None:
         """Something happened as it should."""
@@ -162,7 +163,12 @@ class UnlistedLine(ValueError):
     """Only under test: code said something that is not in the vocabulary."""
 
 
-_house: Final[dict[str, bool]] = {"strict": False}
+_house: Final[dict[str, bool]] = {"strict": False, "debug": True}
+
+
+def says_debug() -> bool:
+    """Whether lines for fault-finding are said; what they would tell need not be gathered otherwise."""
+    return _house["debug"]
 
 
 def get(area: str, **keys: object) -> Log:
@@ -185,6 +191,7 @@ def configure(
         cache_logger_on_first_use=False,
     )
     _house["strict"] = strict
+    _house["debug"] = level == "debug"
 
 
 def _shared_processors() -> list[Processor]:

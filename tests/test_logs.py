@@ -74,6 +74,16 @@ def test_an_unlisted_line_costs_nothing_in_service(stream: io.StringIO) -> None:
     )  # fmt: skip
 
 
+def test_what_only_a_fault_finder_wants_is_said_when_asked_for(stream: io.StringIO) -> None:
+    """And whoever gathers it can ask before."""
+    logs.get("engine").debug(Line.DECIDED)
+    assert (said(stream), logs.says_debug()) == ([], False)
+
+    logs.configure(level="debug", format="json", stream=stream)
+    logs.get("engine").debug(Line.DECIDED)
+    assert ([line["event"] for line in said(stream)], logs.says_debug()) == (["decided"], True)
+
+
 def test_secrets_are_stars(stream: io.StringIO) -> None:
     """A secret stays one, also inside a list."""
     logs.get("web").info(Line.HUB_STARTING, dsn=Secret("hemligt"), all=[Secret("hemligt")])

@@ -60,6 +60,16 @@ def test_a_phase_that_empties_goes_to_zero() -> None:
     assert value(metrics, "alarmhub_alarms", phase="accepted") == 0
 
 
+def test_an_instrument_is_the_same_however_it_is_found() -> None:
+    """Found quicker, it counts in the family's own."""
+    metrics = Metrics()
+    metrics.of(metrics.commit_s, "high").observe(0.004)
+    metrics.of(metrics.commit_s, "high").observe(0.004)
+    metrics.commit_s.labels("high").observe(0.004)
+
+    assert value(metrics, "alarmhub_time_to_commit_seconds_count", priority="high") == 3
+
+
 def test_a_reach_that_empties_goes_to_zero() -> None:
     """The same for devices by reach."""
     metrics = Metrics()

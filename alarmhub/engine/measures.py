@@ -36,7 +36,7 @@ class Measures:
 
     def committed(self, folded: Folded, changes: Sequence[Change]) -> None:
         """One commit happened just now."""
-        now = self._clock.now()
+        now, metrics = self._clock.now(), self._metrics
         for change in changes:
             self._alarm(change, now)
         for late in folded.late:
@@ -46,21 +46,21 @@ class Measures:
                 _log.warning(Line.DEADLINE_LATE, alarm=late.alarm, late_ms=late_ms)
         for item, reply in folded.replies:
             if isinstance(item, SignalItem):
-                self._metrics.signals.labels(item.signal.source, _outcome(reply)).inc()
+                metrics.of(metrics.signals, item.signal.source, _outcome(reply)).inc()
         self._log_changes(changes)
         self._metrics.set_alarms(self._by_phase)
 
     def _alarm(self, change: Change, now: int) -> None:
-        before, after = change.before, change.after
+        before, after, metrics = change.before, change.after, self._metrics
         seconds = max(0, now - after.raised_at) / 1000
         if before is None:
-            self._metrics.commit_s.labels(after.priority).observe(seconds)
+            metrics.of(metrics.commit_s, after.priority).observe(seconds)
         else:
             self._count(before.phase, -1)
             if after.paged and not before.paged:
-                self._metrics.rang_s.labels(after.priority).observe(seconds)
+                metrics.of(metrics.rang_s, after.priority).observe(seconds)
             if after.acceptances and not before.acceptances:
-                self._metrics.accepted_s.labels(after.priority).observe(seconds)
+                metrics.of(metrics.accepted_s, after.priority).observe(seconds)
         if after.open:
             self._count(after.phase, 1)
 
@@ -68,6 +68,8 @@ class Measures:
         self._by_phase[phase] = self._by_phase.get(phase, 0) + by
 
     def _log_changes(self, changes: Sequence[Change]) -> None:
+        if not logs.says_debug():
+            return
         for change in changes:
             before, after = change.before, change.after
             if before is None or before.phase is not after.phase or before.turn != after.turn:
