@@ -14,6 +14,7 @@ from msgspec import Struct
 from alarmhub.core.alarm import Alarm
 from alarmhub.core.handsets import Said
 from alarmhub.core.reach import Reach
+from alarmhub.core.shifts import Word
 from alarmhub.core.site import Site
 from alarmhub.core.world import World
 
@@ -329,6 +330,8 @@ class AnswerOutcome(Struct, frozen=True, gc=False):
     ok: bool
     error: str = ""
     retry: bool = False
+    candidates: tuple[str, ...] = ()  # who could stand in, or take an alarm on, when somebody must be named
+    alarms: tuple[str, ...] = ()  # those in hand that need a receiver
 
 
 class NotStored(Exception):
@@ -364,8 +367,16 @@ class Intake(Protocol):
         the phone learned of the alarm (socket, webpush, apns, fcm)."""
         ...
 
-    async def availability(self, *, staff: str, device: str, req: str, state: str) -> AnswerOutcome:
-        """available, busy or break; part of the roster from its commit on."""
+    async def availability(
+        self, *, staff: str, device: str, req: str, state: str, substitute: str = ""
+    ) -> AnswerOutcome:
+        """available, busy or break; part of the roster from its commit on. The last one of a unit needs a
+        substitute (error last_one)."""
+        ...
+
+    async def duty(self, *, staff: str, said: Word, device: str = "", req: str = "") -> AnswerOutcome:
+        """What a person says of being at work; part of the roster from its commit on. Errors: last_one,
+        receiver_needed, not_in_site, not_signed_on. Raises NotStored, Refused."""
         ...
 
 

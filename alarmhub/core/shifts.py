@@ -1,17 +1,20 @@
 """Signing on and off: what a person says at shift start and end, as a `Shift` that the roster reads.
 
 The person's own word counts before the schedule, for a while: it always ends by itself. This module refuses
-clocks, alarms in hand (`core.answering.on_handed_over`), and who may sign on for whom (`core.rights`).
+clocks, alarms in hand (`core.handing`), and who may sign on for whom (`core.rights`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 from msgspec import Struct
 
-from alarmhub.core.roster import EARLY_MS, Shift, duties_of
+from alarmhub.core.reach import RINGS, Reach
+from alarmhub.core.roster import EARLY_MS, OnDuty, Shift, duties_of
 from alarmhub.core.site import Site
+from alarmhub.core.world import World
 
 LONGEST_MS = 14 * 3_600_000
 """Longer than any shift a person works: what still says "on duty" then was forgotten."""
@@ -72,3 +75,63 @@ def signed_off(site: Site, staff: str, now: int) -> Shift:
         for _, end in duties_of(site, staff, now, now)
     ]
     return Shift(at=now, until=max(ends, default=now))
+
+
+class Available(Struct, frozen=True, gc=False):
+    """available, busy or break; `substitute` answers meanwhile for who is the last one of a unit."""
+
+    state: str
+    substitute: str = ""
+
+
+class SignOn(Struct, frozen=True, gc=False):
+    """Me, my unit, my beds."""
+
+    unit: str
+    beds: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+
+
+class SignOff(Struct, frozen=True):
+    """I go home. `receivers`: alarm id → who takes on what I have in hand."""
+
+    receivers: dict[str, str] = {}
+
+
+class HandOff(Struct, frozen=True):
+    """I stay, and others take on what I have in hand: my phone is going to be somebody else's."""
+
+    receivers: dict[str, str] = {}
+
+
+class Heard(Struct, frozen=True, gc=False):
+    """I heard my phone ring."""
+
+
+Word: TypeAlias = Available | SignOn | SignOff | HandOff | Heard
+"""What a person says of being at work."""
+
+
+def last_in(staff: str, world: World, away: Mapping[str, str]) -> str | None:
+    """The unit in which this person is the last on duty who is available and whose phone can ring; None =
+    there are others everywhere. `away`: availability said since the roster was made."""
+    for duty in world.roster.by_staff.get(staff, ()):
+        others = (d for d in world.roster.by_unit.get(duty.unit, ()) if d.staff != staff)
+        if duty.on_site and not any(_able(d, world, away) for d in others):
+            return duty.unit
+    return None
+
+
+def candidates(staff: str, units: Iterable[str], world: World, away: Mapping[str, str]) -> tuple[str, ...]:
+    """Who could stand in for this person in these units, or take on an alarm there: on duty, available and
+    within reach, first in the units themselves, then in their cover, then next door."""
+    units = tuple(units)
+    near = [c.by for c in world.roster.covers if c.unit in units]
+    near += [n for unit in units if unit in world.site.units for n in world.site.units[unit].neighbours]
+    found = (d for unit in (*units, *near) for d in world.roster.by_unit.get(unit, ()))
+    return tuple(dict.fromkeys(d.staff for d in found if d.staff != staff and _able(d, world, away)))
+
+
+def _able(duty: OnDuty, world: World, away: Mapping[str, str]) -> bool:
+    state = away.get(duty.staff, duty.availability)
+    return duty.on_site and state == "available" and world.reach.get(duty.staff, Reach.NONE) in RINGS

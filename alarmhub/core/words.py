@@ -33,6 +33,7 @@ NOTICES: Final[dict[str, Both]] = {
     "event_set_aside": ("händelse lagd åt sidan", "event set aside"),
     "clock_jumped": ("klockan hoppade", "clock jumped"),
     "phones_lost": ("telefoner utan kontakt", "phones without contact"),
+    "stands_in": ("svarar för en kollega", "answers for a colleague"),
     "many_calls": ("många kallelser från samma plats", "many calls from the same place"),
     "untouched_phone": ("telefon som ingen rört", "phone nobody has touched"),
     "phone_silent": ("telefon utan kontakt", "phone without contact"),

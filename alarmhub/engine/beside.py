@@ -10,7 +10,7 @@ from __future__ import annotations
 from alarmhub.core.addressing import room_of
 from alarmhub.core.world import World
 from alarmhub.engine.folded import Folded
-from alarmhub.engine.items import AvailabilityItem
+from alarmhub.engine.items import WordItem
 
 
 class Flight:
@@ -18,10 +18,8 @@ class Flight:
 
     def __init__(self, folded: Folded, world: World) -> None:
         self._world = world
-        # Who is available, presence in a room and a drill concern more than the alarms they are said of.
-        self._wide = bool(folded.overlay.presence) or any(
-            isinstance(item, AvailabilityItem) for item in folded.items
-        )
+        # Who is at work, presence in a room and a drill concern more than the alarms they are said of.
+        self._wide = bool(folded.overlay.presence) or any(isinstance(item, WordItem) for item in folded.items)
         self._rooms: set[str] = set()
         self._keys: set[tuple[str, str]] = set()
         # A sender's id that is being answered there: the same again must get that answer.

@@ -17,6 +17,7 @@ from alarmhub.clock import Clock
 from alarmhub.core.alarm import Alarm
 from alarmhub.core.events import Answer, Signal, SignalEvent, WorldChanged
 from alarmhub.core.reach import IN_CONTACT, Reach
+from alarmhub.core.shifts import Available, Word
 from alarmhub.core.site import Site
 from alarmhub.core.world import World
 from alarmhub.engine import ids, notices
@@ -27,13 +28,13 @@ from alarmhub.engine.folded import Folded
 from alarmhub.engine.items import (
     RANK_OF,
     AnswerItem,
-    AvailabilityItem,
     DeadlineItem,
     FactItem,
     Item,
     Rank,
     ReceiptItem,
     SignalItem,
+    WordItem,
     WorldItem,
 )
 from alarmhub.engine.lease import Tenure
@@ -283,15 +284,21 @@ class Engine:
         for heard in self.on_receipt:
             heard(staff, device, alarm, via, "seen" if seen else "rang", now)
 
-    async def availability(self, *, staff: str, device: str, req: str, state: str) -> AnswerOutcome:
+    async def availability(
+        self, *, staff: str, device: str, req: str, state: str, substitute: str = ""
+    ) -> AnswerOutcome:
         """available, busy or break; in force from its commit on."""
+        return await self.duty(staff=staff, said=Available(state, substitute), device=device, req=req)
+
+    async def duty(self, *, staff: str, said: Word, device: str = "", req: str = "") -> AnswerOutcome:
+        """What a person says of being at work; in force from its commit on. Raises NotStored, Refused."""
         now = self._clock.now()
         if req:
             known = await self._known(f"device:{staff}/{device}", req)
             if known is not None:
                 return _ANSWER.decode(known)
         future: asyncio.Future[AnswerOutcome] = asyncio.get_running_loop().create_future()
-        self._writer.put(AvailabilityItem(now, future, staff=staff, device=device, req=req, state=state))
+        self._writer.put(WordItem(now, future, staff=staff, device=device, req=req, said=said))
         return await future
 
     def fact(self, scope: str, key: str, body: bytes | None) -> None:
@@ -436,9 +443,14 @@ class Engine:
             self._writer.stored_rosters(folded.rosters)
         if folded.touched or folded.untouched:
             self._watch.touches(folded.touched, folded.untouched)
-        if overlay.availability:
+        if overlay.availability or overlay.shifts:
             state.availability.update(overlay.availability)
-            self._watch.look(self._clock.now())
+            state.shifts.update(overlay.shifts)
+            for staff, substitute in overlay.substitutes.items():
+                state.substitutes[staff] = substitute
+                if not substitute:
+                    del state.substitutes[staff]
+            self._watch.words_changed()
 
     def _forget(self, now: int) -> None:
         self.state.forget(now)

@@ -29,17 +29,18 @@ from alarmhub.core.events import (
 )
 from alarmhub.core.reasons import Reason
 from alarmhub.core.world import Decision, World
-from alarmhub.engine import codes, ids
+from alarmhub.engine import codes, ids, notices
+from alarmhub.engine.duty import Hearing
 from alarmhub.engine.folded import Folded, Lateness
 from alarmhub.engine.items import (
     AnswerItem,
-    AvailabilityItem,
     DeadlineItem,
     FactItem,
     Item,
     ReceiptItem,
     SignalItem,
     TextItem,
+    WordItem,
     WorldItem,
 )
 from alarmhub.engine.state import Overlay, State
@@ -110,16 +111,16 @@ class Folder:
             case ReceiptItem():
                 folded.touched.update((item.staff,) if item.seen else ())
                 rang = Rang(item.staff, item.device, item.seen, item.via)
-                self._apply(folded, item.alarm, rang, item.at, world, now)
+                self.apply(folded, item.alarm, rang, item.at, world, now)
             case DeadlineItem():
                 self._deadline(folded, item.alarm, item.at, world, now)
             case WorldItem():
-                self._apply(folded, item.alarm, item.event, item.at, world, now)
+                self.apply(folded, item.alarm, item.event, item.at, world, now)
             case TextItem():
-                self._apply(folded, item.alarm, item.event, item.at, world, now)
+                self.apply(folded, item.alarm, item.event, item.at, world, now)
                 folded.replies.append((item, None))
-            case AvailabilityItem():
-                self._availability(folded, item)
+            case WordItem():
+                self._word(folded, item, world, now)
             case FactItem():
                 folded.facts.append(FactRow(item.scope, item.key, item.at, item.body))
                 folded.replies.append((item, None))
@@ -170,7 +171,7 @@ class Folder:
         if before is None or not before.open:
             # An end by one path that another path's end came before.
             return SignalOutcome(id, str(Phase.ENDED), False, "already_ended")
-        self._apply(folded, id, event, at, world, now, depth)
+        self.apply(folded, id, event, at, world, now, depth)
         after = folded.overlay.get(id)
         assert after is not None
         note = "reset_unclear" if isinstance(event, EndUnclear) else ""
@@ -201,7 +202,7 @@ class Folder:
         told = set(concerned(alarm)) - set(() if before is None else concerned(before))
         for drill in drills:
             if told.intersection(concerned(drill)):
-                self._apply(folded, drill.id, Ended("real_alarm"), at, world, now)
+                self.apply(folded, drill.id, Ended("real_alarm"), at, world, now)
 
     # Answers
 
@@ -213,23 +214,22 @@ class Folder:
             return
         folded.touched.add(item.staff)
         event = Answered(item.staff, item.answer, item.rev, item.via, item.reason, item.device)
-        decision = self._apply(folded, item.alarm, event, item.at, world, now)
+        decision = self.apply(folded, item.alarm, event, item.at, world, now)
         if decision is None:
             outcome = AnswerOutcome(False, "unknown_alarm")
         else:
             outcome = AnswerOutcome(decision.verdict.ok, decision.verdict.error)
+            if decision.alarm is not None and notices.is_over(decision.alarm):
+                self.apply(folded, item.alarm, Ended("staff"), item.at, world, now)
         if item.req:
             self._remember(folded, scope, item.req, item.at, _encode(outcome))
         folded.replies.append((item, outcome))
 
-    def _availability(self, folded: Folded, item: AvailabilityItem) -> None:
+    def _word(self, folded: Folded, item: WordItem, world: World, now: int) -> None:
         scope = f"device:{item.staff}/{item.device}"
         known = folded.overlay.reply(scope, item.req) if item.req else None
         if known is None:
-            folded.touched.add(item.staff)
-            folded.overlay.availability[item.staff] = item.state
-            folded.facts.append(FactRow("availability", item.staff, item.at, _encode(item.state)))
-            known = _encode(AnswerOutcome(True))
+            known = _encode(Hearing(self, folded, item, world, now).taken())
             if item.req:
                 self._remember(folded, scope, item.req, item.at, known)
         folded.replies.append((item, _ANSWER.decode(known)))
@@ -256,7 +256,7 @@ class Folder:
                 if rang and not told.answer and told.seen_at is None:
                     folded.untouched.append((told.staff, id))
 
-    def _apply(
+    def apply(
         self, folded: Folded, id: str, event: Event, at: int, world: World, now: int, depth: int = 0
     ) -> Decision | None:
         """Fold an event into an open alarm; deadlines that fell due before it go first."""

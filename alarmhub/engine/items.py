@@ -11,6 +11,7 @@ from typing import Any
 
 from alarmhub.core.events import Answer, Signal, TextReported, WorldChanged
 from alarmhub.core.kinds import Priority
+from alarmhub.core.shifts import Word
 
 
 class Rank(IntEnum):
@@ -92,16 +93,16 @@ class AnswerItem(Item):
         self.answer, self.rev, self.reason, self.via = answer, rev, reason, via
 
 
-class AvailabilityItem(Item):
-    """A person is available, busy or on a break."""
+class WordItem(Item):
+    """What a person says of being at work."""
 
-    __slots__ = ("device", "req", "staff", "state")
+    __slots__ = ("device", "req", "said", "staff")
 
     def __init__(
-        self, at: int, future: asyncio.Future[Any], *, staff: str, device: str, req: str, state: str
+        self, at: int, future: asyncio.Future[Any], *, staff: str, device: str, req: str, said: Word
     ) -> None:
         super().__init__(at, Rank.ANSWER, f"staff:{staff}", future)
-        self.staff, self.device, self.req, self.state = staff, device, req, state
+        self.staff, self.device, self.req, self.said = staff, device, req, said
 
 
 class ReceiptItem(Item):

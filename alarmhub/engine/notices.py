@@ -5,8 +5,12 @@ Plain words for staff, no jargon. It refuses to send anything: it only makes the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from alarmhub.core.alarm import Alarm
 from alarmhub.core.events import Signal, SignalEvent
 from alarmhub.core.kinds import Kind, Priority
+from alarmhub.core.roster import Shift
 from alarmhub.core.roster import unstaffed as unstaffed_units
 from alarmhub.core.site import Site
 
@@ -115,10 +119,12 @@ def after_maintenance(site: Site, source_id: str, unit: str, at: int) -> Signal:
     )
 
 
-def unstaffed(site: Site, now: int, ahead: int, warned: set[str]) -> tuple[list[Signal], set[str]]:
+def unstaffed(
+    site: Site, now: int, ahead: int, warned: set[str], shifts: Mapping[str, Shift]
+) -> tuple[list[Signal], set[str]]:
     """Units that have somebody now and will have nobody then; each is warned of once per gap."""
-    then = set(unstaffed_units(site, ahead))
-    already = set(unstaffed_units(site, now))
+    then = set(unstaffed_units(site, ahead, shifts))
+    already = set(unstaffed_units(site, now, shifts))
     coming = {u for u in then - already if site.units[u].clinical}
     signals = []
     for unit_id in sorted(coming - warned):
@@ -131,6 +137,39 @@ def unstaffed(site: Site, now: int, ahead: int, warned: set[str]) -> tuple[list[
             _start(key, "unit_unstaffed", text, unit_id, ("unit", "shift_leader"), Priority.MEDIUM)
         )
     return signals, coming
+
+
+_STANDS_IN = "substitute:"
+
+
+def stands_in(site: Site, staff: str, substitute: str, unit: str) -> Signal:
+    """Asks a colleague's phone: from now on you answer for the unit, the last one there is on a break. Who is
+    asked taps it away; who does not is followed up like any request."""
+    names = [site.staff[id].name if id in site.staff else id for id in (substitute, staff)]
+    where = site.units[unit].name if unit in site.units else unit
+    text = _text(
+        site,
+        f"{names[0]} svarar för {where} medan {names[1]} är borta",
+        f"{names[0]} answers for {where} while {names[1]} is away",
+    )
+    key = f"{_STANDS_IN}{staff}"
+    return Signal(
+        source=HUB, event=SignalEvent.ONCE, key=key, ref=key, kind=Kind.REQUEST, type="stands_in", text=text,
+        source_text=text, unit=unit, targets=(f"staff:{substitute}",), priority=Priority.MEDIUM,
+    )  # fmt: skip
+
+
+def stands_in_no_more(site: Site, staff: str) -> Signal:
+    """The colleague is back."""
+    key = f"{_STANDS_IN}{staff}"
+    return Signal(
+        source=HUB, event=SignalEvent.END, key=key, ref=key, kind=Kind.REQUEST, unit=_home_unit(site)
+    )
+
+
+def is_over(alarm: Alarm) -> bool:
+    """Whether this is no more than a word to somebody who has now taken it in."""
+    return alarm.source == HUB and alarm.key.startswith(_STANDS_IN) and bool(alarm.acceptances)
 
 
 def poison(site: Site, what: str) -> Signal:

@@ -16,6 +16,7 @@ from msgspec import Struct
 from alarmhub.core.alarm import Alarm, Phase, concerned
 from alarmhub.core.events import Around
 from alarmhub.core.kinds import AGAIN_WITHIN_S, KIND_URGENCY, PRIORITY_RANK, Kind
+from alarmhub.core.roster import Shift
 from alarmhub.engine import codes
 from alarmhub.engine.codes import Code, SentText
 
@@ -51,6 +52,9 @@ class State:
         self._history: dict[tuple[str, str], History] = {}
         self.presence: dict[tuple[str, str], int] = {}
         self.availability: dict[str, str] = {}
+        self.shifts: dict[str, Shift] = {}
+        self.substitutes: dict[str, str] = {}
+        """By staff: who answers for this person meanwhile."""
         self.codes: dict[str, tuple[Code, ...]] = {}
         """Of each number that was texted (`engine.codes`)."""
         self.sent_texts: dict[str, SentText] = {}
@@ -194,6 +198,10 @@ class State:
                 self.presence[source, room] = msgspec.json.decode(body, type=int)
             case "availability":
                 self.availability[key] = msgspec.json.decode(body, type=str)
+            case "shift":
+                self.shifts[key] = msgspec.json.decode(body, type=Shift)
+            case "substitute":
+                self.substitutes[key] = msgspec.json.decode(body, type=str)
             case codes.SCOPE:
                 self.codes[key] = msgspec.json.decode(body, type=tuple[Code, ...])
             case codes.SENT_SCOPE:
@@ -281,6 +289,9 @@ class Overlay:
         self.replies: dict[tuple[str, str], bytes] = {}
         self.presence: dict[tuple[str, str], int | None] = {}
         self.availability: dict[str, str] = {}
+        self.shifts: dict[str, Shift] = {}
+        self.substitutes: dict[str, str] = {}
+        """"" = nobody any more."""
         self.codes: dict[str, tuple[Code, ...]] = {}
 
     def get(self, id: str) -> Alarm | None:
@@ -365,6 +376,21 @@ class Overlay:
     def codes_of(self, number: str) -> tuple[Code, ...]:
         """The codes of a number, those of this batch included."""
         return self.codes[number] if number in self.codes else self._base.codes.get(number, ())
+
+    def shift(self, staff: str) -> Shift | None:
+        """What this person said last of being on duty."""
+        said = self.shifts.get(staff)
+        return said if said is not None else self._base.shifts.get(staff)
+
+    def substitute(self, staff: str) -> str:
+        """Who answers for this person now, "" = nobody."""
+        said = self.substitutes.get(staff)
+        return said if said is not None else self._base.substitutes.get(staff, "")
+
+    def held_by(self, staff: str) -> list[Alarm]:
+        """The open alarms this person has taken."""
+        alarms = {**self._base.alarms, **self.changed}
+        return [a for a in alarms.values() if a.open and any(t.staff == staff for t in a.acceptances)]
 
     def reply(self, scope: str, id: str) -> bytes | None:
         """A reply remembered before or given within this batch."""

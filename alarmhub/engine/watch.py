@@ -109,7 +109,8 @@ class Watch:
     def look(self, now: int, cause: str = "roster", *, always: bool = False) -> None:
         """Compute the roster of this instant; if it differs, every open alarm is looked at again."""
         before = self._roster
-        roster = roster_at(self._site, now, self._state.availability)
+        state = self._state
+        roster = roster_at(self._site, now, state.availability, state.shifts, state.substitutes)
         self._roster, self._world = roster, None
         if self._pagers is not None or self._texts:
             self._contacts.pagers(s.id for s in self._site.staff.values() if self._is_reached_one_way(s))
@@ -124,6 +125,11 @@ class Watch:
             return True
         return self._pagers is not None and person.pager is not None and self._pagers(person.pager)
 
+    def words_changed(self) -> None:
+        """Somebody said something of being at work, and when that ceases to count may come sooner."""
+        self.look(self._clock.now())
+        self._moved.set()
+
     def clock_moved(self) -> None:
         """The clock was set forward: shift changes that have passed thereby are taken now."""
         self.look(self._clock.now())
@@ -136,7 +142,7 @@ class Watch:
             self.look(now)
             self._look_at_touches(now)
             self._warn_unstaffed(now)
-            change_at = next_change(self._site, now)
+            change_at = next_change(self._site, now, self._state.shifts)
             wait_s = ROSTER_LOOK_EVERY_S
             if change_at is not None:
                 wait_s = min(wait_s, max(0.001, (change_at - now) / 1000))
@@ -151,6 +157,8 @@ class Watch:
             return
 
     def _warn_unstaffed(self, now: int) -> None:
-        signals, self._warned = notices.unstaffed(self._site, now, now + WARN_UNSTAFFED_MS, self._warned)
+        signals, self._warned = notices.unstaffed(
+            self._site, now, now + WARN_UNSTAFFED_MS, self._warned, self._state.shifts
+        )
         for signal in signals:
             self._tell(signal)

@@ -22,13 +22,13 @@ from alarmhub.engine.fold import Folder, quarantine
 from alarmhub.engine.folded import Folded
 from alarmhub.engine.items import (
     AnswerItem,
-    AvailabilityItem,
     FactItem,
     Item,
     Rank,
     ReceiptItem,
     SignalItem,
     TextItem,
+    WordItem,
 )
 from alarmhub.engine.queue import Queue
 from alarmhub.logs import Line
@@ -154,7 +154,7 @@ class Writer:
     def _line_up(self, item: Item) -> None:
         """Into the queue, in order of arrival. Answers and receipts are held back a little first, and only a
         start that cannot concern them goes past."""
-        if isinstance(item, AnswerItem | AvailabilityItem | ReceiptItem | FactItem | TextItem):
+        if isinstance(item, AnswerItem | WordItem | ReceiptItem | FactItem | TextItem):
             wait_s = RECEIPTS_WAIT_S if item.rank is Rank.RECEIPT else ANSWERS_WAIT_S
             until = asyncio.get_running_loop().time() + wait_s
             self._held_until = min(self._held_until, until) if self._held else until

@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from alarmhub.core.events import Answer, DeadlinePassed
 from alarmhub.core.reach import Reach
+from alarmhub.core.shifts import HandOff, Heard, SignOff, SignOn, Word
 from alarmhub.core.site import JoinRule
 from alarmhub.ports import AnswerOutcome, NotStored, SignalOutcome
 from tests.support.shift import COMMIT_S, Shift, lost
@@ -149,6 +150,23 @@ class HubMachine(RuleBasedStateMachine):
         async def play() -> None:
             try:
                 await self.shift.engine.availability(staff=staff, device="d", req="", state=state)
+            except NotStored:
+                return
+
+        self.run(play())
+
+    @rule(staff=STAFF, word=st.sampled_from(["on", "lent", "off", "hand", "heard"]), to=STAFF)
+    def duty(self, staff: str, word: str, to: str) -> None:
+        """Somebody comes, goes, or hands over what is in hand; some with a receiver for all of it."""
+
+        async def play() -> None:
+            receivers = dict.fromkeys(self.shift.engine.state.alarms, to)
+            said: dict[str, Word] = {
+                "on": SignOn("201", ("f/201/12/1",)), "lent": SignOn("202"), "heard": Heard(),
+                "off": SignOff(receivers), "hand": HandOff(receivers),
+            }  # fmt: skip
+            try:
+                await self.shift.engine.duty(staff=staff, said=said[word])
             except NotStored:
                 return
 

@@ -6,15 +6,16 @@ import asyncio
 
 from alarmhub.core.events import Answer, Signal, SignalEvent, WorldChanged
 from alarmhub.core.kinds import Priority
+from alarmhub.core.shifts import Available
 from alarmhub.engine.items import (
     RANK_OF,
     AnswerItem,
-    AvailabilityItem,
     DeadlineItem,
     FactItem,
     Rank,
     ReceiptItem,
     SignalItem,
+    WordItem,
     WorldItem,
 )
 from tests.support.stored import NOW
@@ -52,7 +53,7 @@ async def test_the_others_have_lanes_of_their_own() -> None:
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     signal = Signal(source="plant", event=SignalEvent.START)
     assert SignalItem(NOW, Rank.LOW, "plant|k", future, signal).lane == "plant|k"
-    away = AvailabilityItem(NOW, future, staff="anna", device="d", req="r", state="break")
+    away = WordItem(NOW, future, staff="anna", device="d", req="r", said=Available("break"))
     assert (away.lane, away.rank) == ("staff:anna", Rank.ANSWER)
     fact = FactItem(NOW, "seen", "d", b"1")
     assert (fact.lane, fact.rank, fact.future) == ("fact:seen:d", Rank.RECEIPT, None)

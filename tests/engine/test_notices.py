@@ -80,7 +80,7 @@ def test_a_site_without_units_or_places_still_speaks() -> None:
     site = notices.empty_site()
     assert notices.poison(site, "x").unit == ""
     assert notices.link(site, "plant", up=False) == []
-    assert notices.unstaffed(site, T0, T0 + 1, set()) == ([], set())
+    assert notices.unstaffed(site, T0, T0 + 1, set(), {}) == ([], set())
 
 
 def test_the_key_of_a_long_cause_stays_short() -> None:
@@ -91,13 +91,13 @@ def test_the_key_of_a_long_cause_stays_short() -> None:
 def test_an_empty_ward_is_warned_of_once_per_gap() -> None:
     """While it is coming nothing is said again; a ward that is empty already is no news."""
     site = replace(SITE, covers=(), duties=tuple(d for d in SITE.duties if d.staff != "olle"))
-    assert notices.unstaffed(site, T0, T0 + 1_800_000, set()) == ([], set()), "empty now and then"
+    assert notices.unstaffed(site, T0, T0 + 1_800_000, set(), {}) == ([], set()), "empty now and then"
     bounded = replace(SITE.duties[6], hours=replace(SITE.duties[6].hours, to_at=T0 + 900_000))
     assert bounded.staff == "olle"
     site = replace(site, duties=(*site.duties, bounded))
-    said, warned = notices.unstaffed(site, T0, T0 + 1_800_000, set())
+    said, warned = notices.unstaffed(site, T0, T0 + 1_800_000, set(), {})
     assert [(s.type, s.unit) for s in said] == [("unit_unstaffed", "205")] and warned == {"205"}
-    again, warned = notices.unstaffed(site, T0 + 30_000, T0 + 1_830_000, warned)
+    again, warned = notices.unstaffed(site, T0 + 30_000, T0 + 1_830_000, warned, {})
     assert again == [] and warned == {"205"}
-    over, warned = notices.unstaffed(site, T0 + 900_001, T0 + 2_700_001, warned)
+    over, warned = notices.unstaffed(site, T0 + 900_001, T0 + 2_700_001, warned, {})
     assert over == [] and warned == set()
