@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 import subprocess
 from pathlib import Path
 
@@ -21,3 +22,11 @@ def self_signed(folder: Path, name: str = "hub") -> tuple[str, str]:
     ]  # fmt: skip
     subprocess.run(command, check=True, capture_output=True)
     return str(cert), str(key)
+
+
+def client_and_server(folder: Path) -> tuple[ssl.SSLContext, str]:
+    """What a server on 127.0.0.1 speaks, and the PEM file by which its clients know it."""
+    cert, key = self_signed(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    return context, cert
