@@ -6,7 +6,7 @@ refuses to watch sockets and to decide.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from alarmhub.core.kinds import UNTOUCHED_RINGS, UNTOUCHED_WITHIN_S
 from alarmhub.core.reach import Reach, best
@@ -22,6 +22,8 @@ class Contacts:
         self._pushable: dict[str, tuple[str, ...]] = {}
         self._devices: dict[str, dict[str, Reach]] = {}
         self._one_way: frozenset[str] = frozenset()
+        self.on_change: list[Callable[[str], None]] = []
+        """Told whose reach is another now."""
 
     def pagers(self, staff: Iterable[str]) -> None:
         """Who has a pager, or a number for text messages, that something can really send to."""
@@ -61,10 +63,14 @@ class Contacts:
         if staff in self._pushable:
             known.append(Reach.PUSHABLE)
         reach = best(known)
+        before = self.reach.get(staff, Reach.NONE)
         if reach is Reach.NONE:
             self.reach.pop(staff, None)
         else:
             self.reach[staff] = reach
+        if reach is not before:
+            for heard in self.on_change:
+                heard(staff)
         return reach
 
     def by_reach(self) -> dict[str, int]:

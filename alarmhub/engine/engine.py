@@ -119,6 +119,7 @@ class Engine:
         when."""
         self.on_site: list[Callable[[Site], None]] = []
         self.on_tokens: list[Callable[[], None]] = []
+        self.on_roster = self._watch.on_change
 
     # Life
 

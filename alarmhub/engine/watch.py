@@ -54,6 +54,8 @@ class Watch:
         self._untouched: frozenset[str] = frozenset()
         self._warned: set[str] = set()
         self._moved = asyncio.Event()
+        self.on_change: list[Callable[[], None]] = []
+        """Told when another roster or site is in force."""
 
     def world(self) -> World:
         """Site, roster and reach of this instant. `reach` and `push` change in place."""
@@ -116,6 +118,8 @@ class Watch:
             self._contacts.pagers(s.id for s in self._site.staff.values() if self._is_reached_one_way(s))
         if before is None or (roster.hash == before.hash and not always):
             return
+        for heard in self.on_change:
+            heard()
         event = WorldChanged(cause)
         for alarm in sorted(self._state.alarms.values(), key=urgency):
             self._put(WorldItem(now, RANK_OF[alarm.priority], alarm.id, event))

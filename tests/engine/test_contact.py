@@ -32,6 +32,19 @@ def test_the_reach_that_decisions_hold_changes_in_place() -> None:
     assert held == {"anna": Reach.LIVE} and contacts.reach is held
 
 
+def test_who_listens_hears_of_a_person_whose_reach_is_another_and_of_nobody_else() -> None:
+    """A second device that changes nothing for the person is no news; a pager is."""
+    contacts = Contacts()
+    heard: list[str] = []
+    contacts.on_change.append(heard.append)
+    contacts.device("anna", "phone", Reach.LIVE)
+    contacts.device("anna", "tablet", Reach.LIVE)
+    contacts.device("anna", "tablet", Reach.NONE)
+    contacts.pagers(["rut"])
+    contacts.device("anna", "phone", Reach.NONE)
+    assert heard == ["anna", "rut", "anna"]
+
+
 def test_a_pager_reaches_one_way_and_no_better_device_hides_it() -> None:
     """A pager alone: one way. With a phone: the phone; without again: the pager."""
     contacts = Contacts()

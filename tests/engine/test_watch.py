@@ -345,3 +345,19 @@ async def test_who_has_a_number_is_reached_one_way_where_there_is_a_link() -> No
         assert contacts.reach == reached and watch.world().texts is texts
         watch.take_site(site)
         assert contacts.reach == {}
+
+
+@in_virtual_time
+async def test_who_listens_hears_of_another_roster_and_of_another_site() -> None:
+    """At the change of shift, at a break, at a new site; an hour in which nothing changes is no news."""
+    async with Shift(with_duties(DAY, EVENING, instead_of=("bo",))) as shift:
+        heard: list[str] = []
+        shift.engine.on_roster.append(lambda: heard.append(shift.engine.world().roster.hash))
+        await shift.later(59)
+        assert heard == []
+        await shift.later(2)
+        assert len(heard) == 1
+        await shift.engine.availability(staff="anna", device="d", req="1", state="break")
+        assert len(set(heard)) == 2
+        shift.engine._watch.take_site(replace(shift.site, version=7))
+        assert len(heard) == 3
