@@ -202,6 +202,11 @@ class Call:
         return self._ward.alarms[self.id]
 
     @property
+    def world(self) -> World:
+        """The ward's, of this instant."""
+        return self._ward.world
+
+    @property
     def phase(self) -> str:
         return str(self.alarm.phase)
 
