@@ -37,6 +37,8 @@ from alarmhub.store.embedded import EmbeddedServer
 from alarmhub.store.postgres import PostgresStore
 from alarmhub.tasks import Crew, spawn, watch_loop
 from alarmhub.web.api import Api
+from alarmhub.web.board_door import BoardDoor
+from alarmhub.web.board_screens import Boards
 from alarmhub.web.pages import Pages
 from alarmhub.web.passwords import Passwords
 from alarmhub.web.server import WebSettings
@@ -81,6 +83,7 @@ class App:
         self.trials: Trials
         self.accounts: PostgresAccounts
         self.sessions: Sessions
+        self.boards: Boards
 
     async def start(self) -> None:
         """Database, lease, state, doors. Raises StartFailed; what was started is undone then."""
@@ -265,7 +268,7 @@ class App:
             await self.store.add_tokens([Token(digest, "api", "local", LOCAL_SCOPES)], self.clock.now())
 
     async def _doors(self) -> None:
-        phones, api = self.settings.phones, self.settings.api
+        phones = self.settings.phones
         self.gateway = Gateway(
             intake=self.engine, desk=self.engine, tokens=self.store, clock=self.clock, crew=self.crew,
             settings=GatewaySettings(
@@ -280,10 +283,28 @@ class App:
         self._begin_trials()
         self.engine.facts = ()
         self.engine.show_to(self.gateway)
+        self._begin_boards()
         self.engine.begin()
         self.engine.on_tokens.append(lambda: self._later(self.gateway.tokens_changed(), "tokens"))
         await self.gateway.start()
         self._stack.push_async_callback(self.gateway.stop)
+        self.api = self._web()
+        self.engine.on_tokens += [self.api.tokens_changed, self.boards.everybody_again]
+        # The API last: when it says that the hub is ready, every line listens.
+        await self.lines.start(self.engine)
+        self._stack.push_async_callback(self.lines.stop)
+        await self.api.start()
+        self._stack.push_async_callback(self.api.stop)
+        self._stack.callback(self.boards.close)
+        spawn(self._count(), "counts", self.crew)
+        # What the start made lives as long as the process: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*COLLECT_AT)
+        spawn(self._collect(), "collector", self.crew)
+
+    def _web(self) -> Api:
+        phones, api = self.settings.phones, self.settings.api
         self.accounts = PostgresAccounts(self.store)
         self.sessions = Sessions(self.accounts, self.engine, self._session_settings())
         passwords = Passwords()
@@ -292,7 +313,7 @@ class App:
             host=api.host, port=api.port, body_limit=api.body_limit, connections=api.connections,
             hosts=api.hosts, origins=api.origins, local_metrics=api.local_metrics,
         )  # fmt: skip
-        self.api = Api(
+        return Api(
             intake=self.engine, desk=self.engine, store=self.store, metrics_render=self.metrics.render,
             settings=web_settings,
             ready=self._ready,
@@ -308,20 +329,9 @@ class App:
                     accounts=self.accounts, sessions=self.sessions, passwords=passwords, desk=self.engine,
                     settings=web_settings, local=self.settings.sign_in.local,
                 ),
+                BoardDoor(self.boards, self.engine),
             ],
         )  # fmt: skip
-        self.engine.on_tokens.append(self.api.tokens_changed)
-        # The API last: when it says that the hub is ready, every line listens.
-        await self.lines.start(self.engine)
-        self._stack.push_async_callback(self.lines.stop)
-        await self.api.start()
-        self._stack.push_async_callback(self.api.stop)
-        spawn(self._count(), "counts", self.crew)
-        # What the start made lives as long as the process: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*COLLECT_AT)
-        spawn(self._collect(), "collector", self.crew)
 
     def _session_settings(self) -> SessionSettings:
         api, sign_in = self.settings.api, self.settings.sign_in
@@ -344,6 +354,14 @@ class App:
         engine.admit, engine.announced = self.trials.admit, self.trials.announced
         self.gateway.show_banners(self._banners_of)
         spawn(self.trials.run(), "trials", self.crew)
+
+    def _begin_boards(self) -> None:
+        engine = self.engine
+        self.boards = Boards(desk=engine, maintenances=lambda: self.trials.maintenances)
+        engine.show_to(self.boards)
+        engine.on_roster.append(self.boards.look)
+        engine.contacts.on_change.append(self.boards.reach_changed)
+        spawn(self.boards.run(), "boards", self.crew)
 
     def _banners_of(self, staff: str) -> tuple[str, ...]:
         world = self.engine.world()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -35,8 +35,9 @@ from alarmhub.settings import LOCAL_SECRET_FILE, Settings, SettingsRefused, loca
 from alarmhub.store.embedded import ServerFault
 from alarmhub.store.postgres import PostgresStore
 from alarmhub.trial import TrialFailed, asked, lines, walk_lines
+from alarmhub.web.board_door import PUBLIC, STAFF, board_url
 
-API_SCOPES = ("alarms:read", "alarms:answer", "metrics:read", "signals:write", "trials:write")
+API_SCOPES = ("alarms:read", "boards:read", "alarms:answer", "metrics:read", "signals:write", "trials:write")
 
 _T = TypeVar("_T")
 
@@ -358,12 +359,26 @@ def token_api(name: str, scopes: tuple[str, ...], config: Path | None) -> None:
     _make(settings_of(config), "api", (name,), scopes or ("alarms:read",))
 
 
+@token.command("board")
+@click.argument("unit", metavar="UNIT")
+@click.option("--public", is_flag=True, help="Where patients and visitors see it: no staff, counts only.")
+@_config
+def token_board(unit: str, public: bool, config: Path | None) -> None:
+    """The address, with its secret, that a screen on the wall of UNIT opens."""
+    settings = settings_of(config)
+    ((_, secret),) = run(_make_tokens(settings, "board", (unit,), (PUBLIC if public else STAFF,), False))
+    click.echo(board_url(settings.api.url(), unit, secret))
+
+
 def _make(
     settings: Settings, kind: str, ids: tuple[str, ...], scopes: tuple[str, ...], *, everybody: bool = False
 ) -> None:
     made = run(_make_tokens(settings, kind, ids, scopes, everybody))
     for subject, secret in made:
         click.echo(secret if len(made) == 1 and not everybody else f"{subject}\t{secret}")
+
+
+_CALLED = {"phone": "person or desk", "board": "unit"}
 
 
 async def _make_tokens(
@@ -378,7 +393,7 @@ async def _make_tokens(
             fail(f"token {kind}: expected at least one id")
         for id in ids:
             if known is not None and id not in known:
-                fail(f'token {kind}: the site has no {"person or desk" if kind == "phone" else kind} "{id}"')
+                fail(f'token {kind}: the site has no {_CALLED.get(kind, kind)} "{id}"')
         made = [(id, secrets.token_urlsafe(24)) for id in ids]
         tokens = [Token(digest_of(secret), kind, id, scopes) for id, secret in made]
         await store.add_tokens(tokens, MonotonicClock().now())
@@ -390,4 +405,5 @@ def _known(published: Site | None, kind: str) -> list[str] | None:
         return None
     if published is None:
         fail("no site has been loaded yet: alarmhub site load FILE")
-    return list(published.staff if kind == "phone" else published.sources)
+    known: dict[str, Iterable[str]] = {"phone": published.staff, "board": published.units}
+    return list(known.get(kind, published.sources))

@@ -113,6 +113,10 @@ class Line(StrEnum):
     SIGNED_IN = "signed_in", "Somebody (`staff`) proved who they are; `method` says how."
     SIGN_IN_REFUSED = "sign_in_refused", "Somebody could not; `reason` says why. Never what was typed."
 
+    # Boards
+    BOARD_FAILED = "board_failed", "The board of `unit` could not be rendered; it keeps its last picture."
+    BOARD_SLOW = "board_slow", "Who follows the board of `unit` took no frame in time and was let go."
+
     # HTTP
     REQUEST_FAILED = "request_failed", "A request raised inside the hub; the caller got 500."
     REQUEST_REFUSED = "request_refused", "A request was refused; `status` and `reason` say how."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -149,6 +150,18 @@ def test_a_program_gets_a_token_without_a_site(type_: Terminal) -> None:
     """With the scopes it asks for, of those there are."""
     assert type_("token", "api", "board", "--scope", "alarms:read").exit_code == 0
     assert type_("token", "api", "board", "--scope", "everything").exit_code == 2
+
+
+def test_a_boards_address_is_printed_once_with_its_secret_in_the_fragment(type_: Terminal) -> None:
+    """What a screen on the wall opens, for staff or for everybody; only of a unit the site has."""
+    assert type_("site", "load", DEMO).exit_code == 0
+    staff, public = type_("token", "board", "201"), type_("token", "board", "201", "--public")
+    pattern = r"http://127\.0\.0\.1:\d+/board/201#[\w-]{32}\n"
+    assert re.fullmatch(pattern, staff.stdout), staff.output
+    assert re.fullmatch(pattern, public.stdout), public.output
+    assert staff.stdout != public.stdout
+    [unknown] = refused(type_("token", "board", "299"))
+    assert 'the site has no unit "299"' in unknown
 
 
 def test_tokens_for_nobody_are_refused(type_: Terminal) -> None:

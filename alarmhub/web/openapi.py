@@ -15,6 +15,8 @@ from alarmhub import __version__
 from alarmhub.core.alarm import Phase
 from alarmhub.metrics import CONTENT_TYPE as METRICS_CONTENT_TYPE
 from alarmhub.web import push_door, sign_in_door, trials, wire
+from alarmhub.web.board_door import VARIANTS
+from alarmhub.web.board_screens import BoardFrame
 from alarmhub.web.problems import PROBLEM_JSON, Problem
 from alarmhub.web.reading import LONGEST_PAGE, PAGE, UNITS_AT_ONCE
 from alarmhub.web.routes import API, BOARD, PHONE, ROUTES, SCOPES, SESSION, SOURCE, Route
@@ -26,7 +28,7 @@ _KINDS: Final = {
     SOURCE: "The secret of a source: posts and reads its own alarms.",
     PHONE: "The secret of a person's phone: answers, and reads the person's units.",
     API: "A token of another program: what its scopes say.",
-    BOARD: "The secret of a board: reads its unit.",
+    BOARD: "The secret of a board on a wall: reads its unit's board.",
 }
 
 _MEANINGS: Final = {
@@ -85,6 +87,13 @@ _ALARM_ID: Final = {
     "schema": _UUID,
 }
 
+_BOARD: Final = (
+    {"name": "unit", "in": "path", "required": True, "description": "The unit's id.", "schema": _UNIT},
+    _query("variant", "staff (default, unless the secret is for the public board) or public.",
+           {"enum": list(VARIANTS)}),
+)  # fmt: skip
+_MEDIA: Final = {"getMetrics": METRICS_CONTENT_TYPE, "getBoardEvents": "text/event-stream"}
+
 _OPERATIONS: Final[dict[str, _Operation]] = {
     "postSignal": _Operation(
         {200: (wire.SignalOut, wire.NoAlarm), 201: (wire.SignalOut,)},
@@ -134,6 +143,8 @@ _OPERATIONS: Final[dict[str, _Operation]] = {
     ),
     "signOut": _Operation({200: (sign_in_door.SignedOut,)}),
     "getMe": _Operation({200: (sign_in_door.MeOut,)}),
+    "getBoard": _Operation({200: (BoardFrame,)}, (400, 404), parameters=_BOARD),
+    "getBoardEvents": _Operation({200: (BoardFrame,)}, (400, 404), parameters=_BOARD),
     "getOpenapi": _Operation({200: (dict[str, Any],)}),
     "getHealth": _Operation({200: (wire.Health,)}),
     "getReady": _Operation({200: (wire.Health,)}, (503,)),
@@ -221,7 +232,7 @@ def _security(route: Route) -> list[dict[str, list[str]]]:
 
 
 def _answer(status: int, schemas: list[dict[str, Any]], route: Route) -> dict[str, Any]:
-    media = METRICS_CONTENT_TYPE if route.name == "getMetrics" else "application/json"
+    media = _MEDIA.get(route.name, "application/json")
     schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
     return {"description": _MEANINGS[status], "content": {media: {"schema": schema}}}
 

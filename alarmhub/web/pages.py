@@ -25,6 +25,7 @@ PAGES: Final[Mapping[str, str]] = {
     "getPhonePage": "phone.html",
     "getWorker": "sw.js",
     "getManifest": "manifest.webmanifest",
+    "getBoardPage": "board.html",
 }
 """Operations of `routes` that answer with one file."""
 

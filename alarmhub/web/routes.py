@@ -10,8 +10,11 @@ from typing import Final
 
 from msgspec import Struct
 
+from alarmhub.core.rights import Action
+
 ALARMS_READ: Final = "alarms:read"
 ALARMS_ANSWER: Final = "alarms:answer"
+BOARDS_READ: Final = "boards:read"
 METRICS_READ: Final = "metrics:read"
 SIGNALS_WRITE: Final = "signals:write"
 TRIALS_WRITE: Final = "trials:write"
@@ -21,6 +24,7 @@ SCOPES: Final[dict[str, str]] = {
     ALARMS_READ: "Read all alarms with their time lines.",
     ALARMS_ANSWER: "Answer alarms for any person.",
     METRICS_READ: "Read the hub's metrics.",
+    BOARDS_READ: "Read the board of any unit, names of staff included.",
 }
 
 SOURCE: Final = "source"
@@ -56,6 +60,7 @@ ALERTMANAGER: Final = "/api/v1/alertmanager"
 SOURCES: Final = "/api/v1/sources"
 TRIALS: Final = "/api/v1/trials"
 ALARMS: Final = "/api/v1/alarms"
+BOARDS: Final = "/api/v1/boards"
 
 SESSION_NOW: Final = "/api/v1/session"
 ME: Final = "/api/v1/me"
@@ -147,6 +152,16 @@ ROUTES: Final = (
         method="GET", path=ME, name="getMe", kinds=(SESSION,), always=True,
         summary="Who is signed in here, what they may do, and the value that changes need (X-Alarmhub-CSRF).",
     ),
+    Route(
+        method="GET", path=BOARDS + "/{unit}", name="getBoard", kinds=(BOARD, SESSION, API),
+        scope=BOARDS_READ, action=Action.BOARD_READ,
+        summary="A unit's board of this instant.",
+    ),
+    Route(
+        method="GET", path=BOARDS + "/{unit}/events", name="getBoardEvents", kinds=(BOARD, SESSION, API),
+        scope=BOARDS_READ, action=Action.BOARD_READ,
+        summary="A unit's board, live: Server-Sent Events `board`, `beat` and `again` (come anew).",
+    ),
     Route(method="GET", path="/api/v1/openapi.json", name="getOpenapi", summary="This document."),
     Route(method="GET", path="/healthz", name="getHealth", summary="The process is alive."),
     Route(method="GET", path="/readyz", name="getReady", summary="This hub is the active one and can store."),
@@ -160,6 +175,7 @@ ROUTES: Final = (
         method="GET", path="/manifest.webmanifest", name="getManifest", page=True,
         summary="What makes the phone app installable.",
     ),
+    Route(method="GET", path="/board/{unit}", name="getBoardPage", page=True, summary="A unit's board."),
     Route(
         method="GET", path="/api/v1/phone/config", name="getPhoneConfig", page=True,
         summary="What the phone app must know before anybody has signed in.",

@@ -25,6 +25,8 @@ from alarmhub.store.memory import Tables
 from alarmhub.store.push_targets import MemoryPushTargets
 from alarmhub.tasks import Crew
 from alarmhub.web.api import Api
+from alarmhub.web.board_door import BoardDoor
+from alarmhub.web.board_screens import Boards
 from alarmhub.web.pages import Pages
 from alarmhub.web.passwords import Passwords
 from alarmhub.web.push_door import PushDoor
@@ -141,6 +143,8 @@ class Hub:
         self.accounts = MemoryAccounts()
         self.sessions = Sessions(self.accounts, self.intake, session)
         self.passwords = Passwords()
+        # A board over HTTP ends at once here; `tests.web.test_board_door` follows some.
+        self.boards = Boards(desk=self.intake, maintenances=lambda: self.trials.maintenances)
         self.api = Api(
             intake=self.intake,
             desk=self.intake,
@@ -155,6 +159,7 @@ class Hub:
             sessions=self.sessions,
             doors=[
                 Pages(socket_port=lambda: 8081),
+                BoardDoor(self.boards, self.intake, followed_s=0),
                 SignInDoor(
                     accounts=self.accounts,
                     sessions=self.sessions,

@@ -39,7 +39,14 @@ class Row(Struct, frozen=True):
     ok: int = 200
 
 
+async def of_unit(_hub: Hub, _signed: Signed, unit: str) -> tuple[str, Any]:
+    """A route about the unit itself: nothing need be there."""
+    return unit, None
+
+
 ROWS: dict[str, Row] = {
+    "getBoard": Row("nlme", ready=of_unit),
+    "getBoardEvents": Row("nlme", ready=of_unit),
     "signOut": Row(EVERYBODY, unit=False),
     "getMe": Row(EVERYBODY, unit=False),
 }

@@ -49,11 +49,14 @@ MATRIX: dict[str, tuple[int, ...]] = {
     "postWalk": (401, 401, 403, 403, 403, 201, 201),
     "tickPoint": (401, 401, 403, 403, 403, 200, 200),
     "endWalk": (401, 401, 403, 403, 403, 200, 200),
+    "getBoard": (401, 401, 403, 403, 403, 200, 200),
+    "getBoardEvents": (401, 401, 403, 403, 403, 200, 200),
     "getMetrics": (401, 401, 403, 403, 403, 200, 200),
     "getPhonePage": (200, 200, 200, 200, 200, 200, 200),
     "getWorker": (200, 200, 200, 200, 200, 200, 200),
     "getManifest": (200, 200, 200, 200, 200, 200, 200),
     "getPhoneConfig": (200, 200, 200, 200, 200, 200, 200),
+    "getBoardPage": (200, 200, 200, 200, 200, 200, 200),
     "getStatic": (200, 200, 200, 200, 200, 200, 200),
 }
 
@@ -125,6 +128,7 @@ async def tried(hub: Hub, call: Caller, route: Route, caller: str) -> int:
     under_way(hub, route)
     opened = await call.post(ref="theirs", event="start", place=BED, kind="patient_call")
     path = route.path.replace("{id}", opened.body["alarm"]).replace("{file}", "base.css")
+    path = path.replace("{unit}", "201")
     if route.name == "postAlertmanager" and caller.startswith("api"):
         path += "?source=plant"
     secret = secret_for(hub, route, caller)
