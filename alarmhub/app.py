@@ -31,16 +31,21 @@ from alarmhub.inbound.webhooks import Hooks
 from alarmhub.logs import Line
 from alarmhub.metrics import Metrics
 from alarmhub.ports import Change, FactRow, Fenced, Lease, StoreUnavailable, Token
+from alarmhub.push.apns import Apns
+from alarmhub.push.service import PushService
+from alarmhub.push.transport import Transport
 from alarmhub.settings import Settings, local_secret
 from alarmhub.store.accounts import PostgresAccounts
 from alarmhub.store.embedded import EmbeddedServer
 from alarmhub.store.postgres import PostgresStore
+from alarmhub.store.push_targets import PostgresPushTargets
 from alarmhub.tasks import Crew, spawn, watch_loop
 from alarmhub.web.api import Api
 from alarmhub.web.board_door import BoardDoor
 from alarmhub.web.board_screens import Boards
 from alarmhub.web.pages import Pages
 from alarmhub.web.passwords import Passwords
+from alarmhub.web.push_door import PushDoor
 from alarmhub.web.server import WebSettings
 from alarmhub.web.sessions import Sessions, SessionSettings
 from alarmhub.web.sign_in_door import SignInDoor
@@ -232,6 +237,11 @@ class App:
         senders = self.settings.espa_sender
         if senders:
             couriers["page"] = self.lines.page
+        self.pushes = PushService(
+            self._transports(), PostgresPushTargets(self.store), clock=self.clock, crew=self.crew,
+            metrics=self.metrics,
+        )  # fmt: skip
+        couriers["push"] = self.pushes.carry
         self.engine = Engine(
             store=self.store, clock=self.clock, crew=self.crew, metrics=self.metrics, owner=owner,
             lease_ttl_ms=round(self.settings.hub.lease_ttl_s * 1000), couriers=couriers,
@@ -240,10 +250,20 @@ class App:
         self._stack.push_async_callback(self._give_back)
         self._stack.push_async_callback(self.crew.close)
         await self.engine.start(lease)
+        self._stack.push_async_callback(self.pushes.stop)
+        await self.pushes.start(self.engine)
         self._stack.push_async_callback(self._drain_engine)
         self.clock.on_jump = self._clock_jumped
         spawn(watch_loop(self.metrics.loop_lag_s.observe), "loop lag", self.crew)
         await self._local_token()
+
+    def _transports(self) -> list[Transport]:
+        """The push providers that are set up."""
+        settings = self.settings
+        made: list[Transport] = []
+        if settings.apns.on:
+            made.append(Apns(settings.apns, clock=self.clock, crew=self.crew))
+        return made
 
     async def _give_back(self) -> None:
         with suppress(StoreUnavailable, Fenced):
@@ -330,6 +350,10 @@ class App:
                     settings=web_settings, local=self.settings.sign_in.local,
                 ),
                 BoardDoor(self.boards, self.engine),
+                PushDoor(
+                    targets=self.pushes.book, intake=self.engine, desk=self.engine,
+                    frames_of=self.gateway.frames_of, settings=web_settings,
+                ),
             ],
         )  # fmt: skip
 

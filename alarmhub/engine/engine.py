@@ -16,7 +16,7 @@ from alarmhub import logs
 from alarmhub.clock import Clock
 from alarmhub.core.alarm import Alarm
 from alarmhub.core.events import Answer, Signal, SignalEvent, WorldChanged
-from alarmhub.core.reach import IN_CONTACT, Reach
+from alarmhub.core.reach import Reach
 from alarmhub.core.shifts import Available, Word
 from alarmhub.core.site import Site
 from alarmhub.core.world import World
@@ -41,6 +41,7 @@ from alarmhub.engine.lease import Tenure
 from alarmhub.engine.measures import Measures
 from alarmhub.engine.outbox import Courier, Outbox
 from alarmhub.engine.ranking import lane_of, rank_of
+from alarmhub.engine.reaching import Reaching
 from alarmhub.engine.state import State
 from alarmhub.engine.texts import Texts
 from alarmhub.engine.timer import DeadlineTimer
@@ -92,6 +93,9 @@ class Engine:
         self._couriers = couriers
         self.state = State()
         self.contacts = Contacts()
+        self._reaching = Reaching(
+            contacts=self.contacts, state=self.state, clock=clock, put=lambda item: self._writer.put(item)
+        )
         self._deadlines = Deadlines()
         self._timer = DeadlineTimer(clock, self._deadlines, self._deadline_due)
         self._watch = Watch(
@@ -143,7 +147,7 @@ class Engine:
         nothing is heard are treated as lost from now on."""
         self._began = True
         spawn(self._watch.run(), "roster", self._crew)
-        self._count_on_nobody_absent()
+        self._reaching.count_on_nobody_absent()
         self._arm()
 
     def _take_in(self, loaded: Loaded) -> None:
@@ -371,27 +375,12 @@ class Engine:
 
     def contact(self, staff: str, device: str, reach: Reach, at: int) -> None:
         """A device's reach changed; alarms that wait for or count on this person are looked at again."""
-        before, after = self.contacts.device(staff, device, reach)
-        if before is not after:
-            self._contact_changed(staff, after, at)
+        self._reaching.device(staff, device, reach, at)
 
     def pushable(self, staff: str, devices: tuple[str, ...]) -> None:
         """The devices of this person that a push reaches from now on. Say it before `begin` too: who sleeps
         then can be reached."""
-        if self.contacts.pushable(staff, devices):
-            after = self.contacts.reach.get(staff, Reach.NONE)
-            self._contact_changed(staff, after, self._clock.now())
-
-    def _contact_changed(self, staff: str, after: Reach, at: int) -> None:
-        """Look again at the alarms that this may matter to."""
-        gone = after in (Reach.NONE, Reach.ONE_WAY)
-        asleep = after is not Reach.LIVE and staff in self.contacts.push
-        lost_at = None if after in IN_CONTACT else at
-        for alarm in self.state.of_staff(staff):
-            comes = any(a.staff == staff and a.arrived_at is None for a in alarm.acceptances)
-            if gone or comes or (asleep and _to_be_woken(alarm, staff)):
-                event = WorldChanged("reach", staff, lost_at)
-                self._writer.put(WorldItem(self._clock.now(), Rank.MEDIUM, alarm.id, event))
+        self._reaching.pushable(staff, devices)
 
     def lost_many(self, at: int) -> None:
         """Many phones dropped at once: nobody `recent` is skipped before the grace has passed."""
@@ -422,7 +411,7 @@ class Engine:
         if folded.outbox:
             self._outbox.hand_over(folded.outbox)
         for item, reply in folded.replies:
-            _settle(item, reply)
+            item.settle(reply)
         self._measures.committed(folded, changes)
         for alarm_id, exc in folded.failed:
             self._decide_failed(alarm_id, exc)
@@ -458,14 +447,6 @@ class Engine:
         self.texts.forget(now)
 
     # Deadlines, site, tokens
-
-    def _count_on_nobody_absent(self) -> None:
-        now = self._clock.now()
-        for alarm in list(self.state.alarms.values()):
-            for acceptance in alarm.acceptances:
-                if acceptance.arrived_at is None and acceptance.staff not in self.contacts.reach:
-                    event = WorldChanged("reach", acceptance.staff, now)
-                    self._writer.put(WorldItem(now, Rank.MEDIUM, alarm.id, event))
 
     def _arm(self) -> None:
         if self._began and self._writer.is_storing:
@@ -516,18 +497,3 @@ class Engine:
         if alarm is not None:
             self._deadlines.note(alarm)
             self._arm()
-
-
-def _to_be_woken(alarm: Alarm, staff: str) -> bool:
-    """Whether it is to ring this person's phone and has not yet."""
-    return any(t.staff == staff and not (t.answer or t.rang_at or t.pushed) for t in alarm.told)
-
-
-def _settle(item: Item, reply: object) -> None:
-    future = item.future
-    if future is None or future.done():
-        return
-    if isinstance(reply, Exception):
-        future.set_exception(reply)
-    else:
-        future.set_result(reply)

@@ -48,6 +48,16 @@ class Item:
         self.future = future
         self.queued = self.refused = False
 
+    def settle(self, reply: object) -> None:
+        """Tell who waits for the commit, if anybody still does; an exception is raised there."""
+        future = self.future
+        if future is None or future.done():
+            return
+        if isinstance(reply, Exception):
+            future.set_exception(reply)
+        else:
+            future.set_result(reply)
+
 
 class SignalItem(Item):
     """A source's signal. `fresh`: it begins something that nothing else that waits can be about."""

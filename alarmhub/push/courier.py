@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -59,6 +59,8 @@ class PushCourier:
         self._lines: dict[_Address, _Line] = {}
         self._paused: dict[_Address, int] = {}  # until when its provider asked us to wait, epoch ms
         self._refused_said: dict[str, int] = {}
+        self.on_outcome: list[Callable[[str, str, str, str, bool], None]] = []
+        """Told of each try: person, device, alarm, transport, and whether the provider took it."""
 
     async def carry(self, row: OutboxRow) -> None:
         """Push to all phones of the person. Raises DeliveryFailed when no provider took it."""
@@ -132,6 +134,9 @@ class PushCourier:
         within_s = left_s if left_s < WITHIN_S else None
         sent = await self._transports[target.transport].send(target, note, within_s=within_s)
         self._metrics.pushes.labels(target.transport, str(sent.outcome)).inc()
+        for heard in self.on_outcome:
+            is_taken = sent.outcome is Outcome.TAKEN
+            heard(push.staff, target.device, push.alarm, target.transport, is_taken)
         return sent
 
     def _settled(self, target: PushTarget, sent: Sent) -> bool:

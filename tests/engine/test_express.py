@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -43,7 +42,7 @@ class Post:
             couriers={"push": self.plants.carry}, epoch=lambda: epoch, holds=lambda given: given == epoch,
         )  # fmt: skip
         spawn(self.outbox.run(), "outbox", self.crew)
-        await asyncio.sleep(0)
+        await passes(0)
         try:
             yield self
         finally:

@@ -273,9 +273,15 @@ async def test_each_way_is_counted_by_what_became_of_it() -> None:
     shift.alone("anna")
     shift.enrol("anna", transport="apns")
     async with shift:
+        tries: list[tuple[object, ...]] = []
+        shift.courier.on_outcome.append(lambda *what: tries.append(what))
         shift.apns.script["apns:anna-phone"] = [LOST]
-        await shift.press("12/1")
+        alarm = await shift.press("12/1")
         await passes(0.001)
+        assert sorted(tries) == [
+            ("anna", "anna-phone", alarm.id, "apns", False),
+            ("anna", "anna-phone", alarm.id, "webpush", True),
+        ]
         count = shift.metrics.pushes
         assert count.labels("webpush", "taken")._value.get() == 1
         assert count.labels("apns", "lost")._value.get() == 1

@@ -62,20 +62,20 @@ class PushShift(Shift):
         self.transports = {"apns": self.apns, "webpush": self.web}
         self.targets = MemoryPushTargets(self.tables)
         self.book: TargetBook
-        self._courier: PushCourier
+        self.courier: PushCourier
 
     def couriers(self) -> dict[str, Courier]:
         return {"push": self._carry}
 
     async def _carry(self, row: OutboxRow) -> None:
-        await self._courier.carry(row)
+        await self.courier.carry(row)
 
     async def started(self) -> None:
         self.book = TargetBook(
             self.targets, transports=self.transports, clock=self.clock, crew=self.crew,
             pushable=self.engine.pushable,
         )  # fmt: skip
-        self._courier = PushCourier(
+        self.courier = PushCourier(
             transports=self.transports, book=self.book, desk=self.engine, clock=self.clock,
             metrics=self.metrics,
         )  # fmt: skip

@@ -1,0 +1,63 @@
+"""What a change of reach means for open alarms: which of them are looked at again.
+
+A phone that is lost or found matters to who waits for it, to who counts on its owner coming, and to who is
+still to be woken; to nothing else. It refuses to decide: it puts events into the queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from alarmhub.clock import Clock
+from alarmhub.core.alarm import Alarm
+from alarmhub.core.events import WorldChanged
+from alarmhub.core.reach import IN_CONTACT, Reach
+from alarmhub.engine.contact import Contacts
+from alarmhub.engine.items import Item, Rank, WorldItem
+from alarmhub.engine.state import State
+
+
+class Reaching:
+    """Keeps `contacts`, and queues with `put` what follows for the alarms of `state`."""
+
+    def __init__(
+        self, *, contacts: Contacts, state: State, clock: Clock, put: Callable[[Item], None]
+    ) -> None:
+        self._contacts, self._state, self._clock, self._put = contacts, state, clock, put
+
+    def device(self, staff: str, device: str, reach: Reach, at: int) -> None:
+        """A device's reach changed."""
+        before, after = self._contacts.device(staff, device, reach)
+        if before is not after:
+            self._changed(staff, after, at)
+
+    def pushable(self, staff: str, devices: tuple[str, ...]) -> None:
+        """The devices of this person that a push reaches from now on."""
+        if self._contacts.pushable(staff, devices):
+            after = self._contacts.reach.get(staff, Reach.NONE)
+            self._changed(staff, after, self._clock.now())
+
+    def count_on_nobody_absent(self) -> None:
+        """At a start: acceptors on their way of whom nothing is heard count as lost from now on."""
+        now = self._clock.now()
+        for alarm in list(self._state.alarms.values()):
+            for acceptance in alarm.acceptances:
+                if acceptance.arrived_at is None and acceptance.staff not in self._contacts.reach:
+                    self._look_again(alarm, acceptance.staff, now)
+
+    def _changed(self, staff: str, after: Reach, at: int) -> None:
+        gone = after in (Reach.NONE, Reach.ONE_WAY)
+        asleep = after is not Reach.LIVE and staff in self._contacts.push
+        for alarm in self._state.of_staff(staff):
+            comes = any(a.staff == staff and a.arrived_at is None for a in alarm.acceptances)
+            if gone or comes or (asleep and _to_be_woken(alarm, staff)):
+                self._look_again(alarm, staff, None if after in IN_CONTACT else at)
+
+    def _look_again(self, alarm: Alarm, staff: str, lost_at: int | None) -> None:
+        event = WorldChanged("reach", staff, lost_at)
+        self._put(WorldItem(self._clock.now(), Rank.MEDIUM, alarm.id, event))
+
+
+def _to_be_woken(alarm: Alarm, staff: str) -> bool:
+    """Whether it is to ring this person's phone and has not yet."""
+    return any(t.staff == staff and not (t.answer or t.rang_at or t.pushed) for t in alarm.told)
