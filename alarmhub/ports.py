@@ -231,6 +231,11 @@ class Store(Protocol):
         """The token with this digest, None when unknown or revoked."""
         ...
 
+    async def tokens_otherwise(self, believed: Sequence[Token]) -> Sequence[bytes]:
+        """The digests of those phones' secrets that are no longer so: revoked, or another person's now. One
+        question for all phones of a hub."""
+        ...
+
     async def add_tokens(self, tokens: Sequence[Token], now: int) -> None:
         """Store new tokens (only their digests); one that is known gets the scopes given."""
         ...

@@ -280,6 +280,17 @@ class MemoryStore:
         self._reach()
         return self.tables.tokens.get(digest)
 
+    async def tokens_otherwise(self, believed: Sequence[Token]) -> Sequence[bytes]:
+        """See `ports.Store.tokens_otherwise`."""
+        self._reach()
+        known = self.tables.tokens
+        return [
+            t.digest
+            for t in believed
+            if (now := known.get(t.digest)) is None
+            or (now.kind, now.subject, now.device) != ("phone", t.subject, t.device)
+        ]
+
     async def add_tokens(self, tokens: Sequence[Token], now: int) -> None:
         """See `ports.Store.add_tokens`."""
         self._reach()

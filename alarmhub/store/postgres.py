@@ -298,6 +298,12 @@ class PostgresStore:
         async with self.reading() as connection:
             await connection.execute(QUERIES["add_tokens"], *given, now)
 
+    async def tokens_otherwise(self, believed: Sequence[Token]) -> Sequence[bytes]:
+        """See `ports.Store.tokens_otherwise`."""
+        given = rows.columns(((t.digest, t.subject, t.device) for t in believed), 3)
+        async with self.reading() as connection:
+            return [row[0] for row in await connection.fetch(QUERIES["tokens_otherwise"], *given)]
+
     # -- connections -----------------------------------------------------------------------------------------
 
     async def _connect(self, *_: object, **options: Any) -> Any:

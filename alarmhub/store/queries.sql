@@ -227,6 +227,47 @@ SELECT u.digest, u.kind, u.subject, string_to_array(u.scopes, ' '), $5::bigint
 FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[]) u (digest, kind, subject, scopes)
 ON CONFLICT (digest) DO UPDATE SET scopes = excluded.scopes;
 
+-- tokens_otherwise --
+-- Of phones: whose secret is no longer this person's, on this device.
+SELECT u.digest FROM unnest($1::bytea[], $2::text[], $3::text[]) u (digest, subject, device)
+LEFT JOIN token t ON t.digest = u.digest AND NOT t.revoked AND t.kind = 'phone'
+    AND t.subject = u.subject AND t.device = u.device
+WHERE t.digest IS NULL;
+
+-- device_enrol --
+-- One statement: a phone and its secret come together, or not at all.
+WITH made AS (
+    INSERT INTO device (id, digest, label, platform, pool, unit, staff, bound_at, enrolled_by, enrolled_at,
+        revoked_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    RETURNING id, digest, staff, enrolled_at
+)
+INSERT INTO token (digest, kind, subject, scopes, created_at, device)
+SELECT digest, 'phone', staff, '{}', enrolled_at, id FROM made;
+
+-- device --
+SELECT id, digest, label, platform, pool, unit, staff, bound_at, enrolled_by, enrolled_at, revoked_at
+FROM device WHERE id = $1;
+
+-- devices --
+SELECT id, digest, label, platform, pool, unit, staff, bound_at, enrolled_by, enrolled_at, revoked_at
+FROM device
+WHERE revoked_at IS NULL AND ($1::text IS NULL OR staff = $1)
+    AND ($2::text[] IS NULL OR (pool AND unit = ANY ($2)))
+ORDER BY id;
+
+-- device_bind --
+WITH bound AS (
+    UPDATE device SET staff = $2, bound_at = $3 WHERE id = $1 AND revoked_at IS NULL RETURNING digest
+)
+UPDATE token SET subject = $2 FROM bound WHERE token.digest = bound.digest RETURNING 1;
+
+-- device_revoke --
+WITH gone AS (
+    UPDATE device SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING digest
+)
+UPDATE token SET revoked = true FROM gone WHERE token.digest = gone.digest RETURNING 1;
+
 -- account --
 -- By the one name that is given.
 SELECT staff, login, handle, created_at, password, must_change, external, disabled_at FROM account
