@@ -45,10 +45,10 @@ from alarmhub.web.board_door import BoardDoor
 from alarmhub.web.board_screens import Boards
 from alarmhub.web.pages import Pages
 from alarmhub.web.passwords import Passwords
+from alarmhub.web.people_doors import people_doors
 from alarmhub.web.push_door import PushDoor
 from alarmhub.web.server import WebSettings
 from alarmhub.web.sessions import Sessions, SessionSettings
-from alarmhub.web.sign_in_door import SignInDoor
 
 STANDBY_LOOK_EVERY_S = 0.1
 OPEN_AGAIN_EVERY_S = 0.5
@@ -333,6 +333,10 @@ class App:
             host=api.host, port=api.port, body_limit=api.body_limit, connections=api.connections,
             hosts=api.hosts, origins=api.origins, local_metrics=api.local_metrics,
         )  # fmt: skip
+        people = people_doors(
+            accounts=self.accounts, sessions=self.sessions, passwords=passwords, desk=self.engine,
+            settings=web_settings, sign_in=self.settings.sign_in,
+        )  # fmt: skip
         return Api(
             intake=self.engine, desk=self.engine, store=self.store, metrics_render=self.metrics.render,
             settings=web_settings,
@@ -345,10 +349,7 @@ class App:
                 Pages(
                     socket_port=lambda: self.gateway.port, socket_url=phones.public_url, secure=api.secure
                 ),
-                SignInDoor(
-                    accounts=self.accounts, sessions=self.sessions, passwords=passwords, desk=self.engine,
-                    settings=web_settings, local=self.settings.sign_in.local,
-                ),
+                *people,
                 BoardDoor(self.boards, self.engine),
                 PushDoor(
                     targets=self.pushes.book, intake=self.engine, desk=self.engine,

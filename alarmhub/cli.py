@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sys
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -17,6 +17,7 @@ import click
 import msgspec
 import uvloop
 
+from alarmhub import account as accounts
 from alarmhub import logs
 from alarmhub import site as site_files
 from alarmhub.app import App, StartFailed
@@ -36,6 +37,7 @@ from alarmhub.store.embedded import ServerFault
 from alarmhub.store.postgres import PostgresStore
 from alarmhub.trial import TrialFailed, asked, lines, walk_lines
 from alarmhub.web.board_door import PUBLIC, STAFF, board_url
+from alarmhub.web.register import AccountRefused
 
 API_SCOPES = ("alarms:read", "boards:read", "alarms:answer", "metrics:read", "signals:write", "trials:write")
 
@@ -326,6 +328,60 @@ def trial_end(what: str, which: str, config: Path | None) -> None:
     path = "/end" if what == "test" else f"/{what}/end"
     _tried(config, path, {"id" if what == "test" else "source": which})
     click.echo(f"{what} {which}: ended")
+
+
+@main.group()
+def account() -> None:
+    """Who can sign in. Each secret is printed once and must be replaced at the first sign-in."""
+
+
+_STAFF = click.argument("staff", metavar="STAFF_ID")
+
+
+def _changed(config: Path | None, work: Callable[[Settings], Coroutine[Any, Any, _T]]) -> _T:
+    settings = settings_of(config)
+    logs.configure(level="error", format=settings.log.format)
+    try:
+        return run(work(settings))
+    except AccountRefused as exc:
+        fail(f"account: {exc}")
+
+
+@account.command("add")
+@_STAFF
+@click.option("--login", default="", help="Default: the staff id.")
+@click.option("--external", default="", help="HSA identity by which the hospital's sign-in knows the person.")
+@_config
+def account_add(staff: str, login: str, external: str, config: Path | None) -> None:
+    """An account for a person of the site; prints login and one-time password."""
+    login, secret = _changed(config, lambda settings: accounts.added(settings, staff, login, external))
+    click.echo(f"{login}\t{secret.reveal()}")
+
+
+@account.command("reset")
+@_STAFF
+@_config
+def account_reset(staff: str, config: Path | None) -> None:
+    """A new one-time password; passkeys and signed-in browsers of before are gone."""
+    login, secret = _changed(config, lambda settings: accounts.reset(settings, staff))
+    click.echo(f"{login}\t{secret.reveal()}")
+
+
+@account.command("disable")
+@_STAFF
+@_config
+def account_disable(staff: str, config: Path | None) -> None:
+    """This person signs in no more, and is signed out everywhere. Phones ring on."""
+    _changed(config, lambda settings: accounts.disabled(settings, staff))
+    click.echo(f"{staff}: disabled")
+
+
+@account.command("list")
+@_config
+def account_list(config: Path | None) -> None:
+    """Staff id, name, login, state and roles of every account."""
+    for line in _changed(config, accounts.listed):
+        click.echo(line)
 
 
 @main.group()

@@ -112,6 +112,7 @@ class Line(StrEnum):
     # People who sign in
     SIGNED_IN = "signed_in", "Somebody (`staff`) proved who they are; `method` says how."
     SIGN_IN_REFUSED = "sign_in_refused", "Somebody could not; `reason` says why. Never what was typed."
+    ACCOUNT_CHANGED = "account_changed", "An account (`staff`) was added, reset, disabled: `change`, `by`."
 
     # Boards
     BOARD_FAILED = "board_failed", "The board of `unit` could not be rendered; it keeps its last picture."

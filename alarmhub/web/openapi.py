@@ -14,7 +14,7 @@ from msgspec import Struct
 from alarmhub import __version__
 from alarmhub.core.alarm import Phase
 from alarmhub.metrics import CONTENT_TYPE as METRICS_CONTENT_TYPE
-from alarmhub.web import push_door, sign_in_door, trials, wire
+from alarmhub.web import account_door, push_door, sign_in_door, trials, wire
 from alarmhub.web.board_door import VARIANTS
 from alarmhub.web.board_screens import BoardFrame
 from alarmhub.web.problems import PROBLEM_JSON, Problem
@@ -33,11 +33,11 @@ _KINDS: Final = {
 
 _MEANINGS: Final = {
     200: "Done.",
-    201: "An alarm was opened.",
+    201: "It was made: an alarm was opened, a trial begun, an account added.",
     400: "A member or parameter is wrong; the problem names it.",
     401: "No secret, or an unknown one; nobody is signed in, or the sign-in is over or was refused.",
     403: "This secret may not do this, or the page that calls may not.",
-    404: "There is no such alarm, or it is not the caller's to see.",
+    404: "There is nothing of that name, or it is not the caller's to see.",
     405: "Another method; Allow names which.",
     408: "The body did not arrive in time.",
     409: "It does not fit the state of what it is about; `error` or `field` says how.",
@@ -94,6 +94,11 @@ _BOARD: Final = (
 )  # fmt: skip
 _MEDIA: Final = {"getMetrics": METRICS_CONTENT_TYPE, "getBoardEvents": "text/event-stream"}
 
+
+def _in_path(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "description": f"Its {name}.", "schema": _UNIT}
+
+
 _OPERATIONS: Final[dict[str, _Operation]] = {
     "postSignal": _Operation(
         {200: (wire.SignalOut, wire.NoAlarm), 201: (wire.SignalOut,)},
@@ -145,6 +150,18 @@ _OPERATIONS: Final[dict[str, _Operation]] = {
     "getMe": _Operation({200: (sign_in_door.MeOut,)}),
     "getBoard": _Operation({200: (BoardFrame,)}, (400, 404), parameters=_BOARD),
     "getBoardEvents": _Operation({200: (BoardFrame,)}, (400, 404), parameters=_BOARD),
+    "changePassword": _Operation(
+        {200: (account_door.Changed,)}, (*_BODY, 429), account_door.PasswordIn
+    ),
+    "listMySessions": _Operation({200: (account_door.SessionsOut,)}),
+    "revokeSession": _Operation({200: (account_door.Done,)}, (404,), parameters=(_in_path("id"),)),
+    "listAccounts": _Operation({200: (account_door.AccountsOut,)}),
+    "addAccount": _Operation({201: (account_door.OneTimeOut,)}, (*_BODY, 409), account_door.AccountIn),
+    "resetAccount": _Operation(
+        {200: (account_door.OneTimeOut,)}, (404, 409), parameters=(_in_path("staff"),)
+    ),
+    "disableAccount": _Operation({200: (account_door.Done,)}, (404, 409), parameters=(_in_path("staff"),)),
+    "listAccountSessions": _Operation({200: (account_door.SessionsOut,)}, parameters=(_in_path("staff"),)),
     "getOpenapi": _Operation({200: (dict[str, Any],)}),
     "getHealth": _Operation({200: (wire.Health,)}),
     "getReady": _Operation({200: (wire.Health,)}, (503,)),

@@ -64,6 +64,7 @@ BOARDS: Final = "/api/v1/boards"
 
 SESSION_NOW: Final = "/api/v1/session"
 ME: Final = "/api/v1/me"
+ACCOUNTS: Final = "/api/v1/accounts"
 
 ROUTES: Final = (
     Route(
@@ -161,6 +162,41 @@ ROUTES: Final = (
         method="GET", path=BOARDS + "/{unit}/events", name="getBoardEvents", kinds=(BOARD, SESSION, API),
         scope=BOARDS_READ, action=Action.BOARD_READ,
         summary="A unit's board, live: Server-Sent Events `board`, `beat` and `again` (come anew).",
+    ),
+    Route(
+        method="POST", path=ME + "/password", name="changePassword", kinds=(SESSION,), always=True,
+        summary="Another password for oneself; other browsers are signed out.",
+    ),
+    Route(
+        method="GET", path=ME + "/sessions", name="listMySessions", kinds=(SESSION,),
+        summary="The browsers one is signed in with.",
+    ),
+    Route(
+        method="DELETE", path="/api/v1/sessions/{id}", name="revokeSession", kinds=(SESSION,),
+        summary="Sign a browser out: one of one's own, or of anybody for administrators.",
+    ),
+    Route(
+        method="GET", path=ACCOUNTS, name="listAccounts", kinds=(SESSION,), action="accounts.write",
+        summary="Who can sign in, and who of the site's people cannot.",
+    ),
+    Route(
+        method="POST", path=ACCOUNTS, name="addAccount", kinds=(SESSION,), action="accounts.write",
+        summary="An account for a person of the site; answered with a one-time password.",
+    ),
+    Route(
+        method="POST", path=ACCOUNTS + "/{staff}/reset", name="resetAccount", kinds=(SESSION,),
+        action="accounts.write",
+        summary="A new one-time password; passkeys and signed-in browsers of before are gone.",
+    ),
+    Route(
+        method="POST", path=ACCOUNTS + "/{staff}/disable", name="disableAccount", kinds=(SESSION,),
+        action="accounts.write",
+        summary="This person signs in no more, and is signed out everywhere. Phones ring on.",
+    ),
+    Route(
+        method="GET", path=ACCOUNTS + "/{staff}/sessions", name="listAccountSessions", kinds=(SESSION,),
+        action="accounts.write",
+        summary="The browsers this person is signed in with.",
     ),
     Route(method="GET", path="/api/v1/openapi.json", name="getOpenapi", summary="This document."),
     Route(method="GET", path="/healthz", name="getHealth", summary="The process is alive."),

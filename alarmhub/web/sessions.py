@@ -210,6 +210,13 @@ class Sessions:
         return rights.grants(said, nurse_of=units_of(self._desk, session.staff))
 
 
+def caller_of(token: Token | None) -> Token:
+    """Who calls; a route without kinds has none, and its operation must not ask."""
+    if token is None:
+        raise RuntimeError("a route without kinds has reached an operation that needs a caller")
+    return token
+
+
 def signed_out(detail: str, error: str = "signed_out") -> Failed:
     """401 for a browser: nobody is signed in."""
     return Failed(

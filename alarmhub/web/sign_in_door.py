@@ -7,11 +7,8 @@ falls silent because somebody cannot sign in.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from hashlib import sha256
-from http import HTTPStatus
 from typing import Annotated, Final
 
 import msgspec
@@ -20,24 +17,21 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from alarmhub import logs
-from alarmhub.core import attempts, rights
-from alarmhub.core.attempts import Bucket
+from alarmhub.core import rights
 from alarmhub.core.passwords import LONGEST
 from alarmhub.logs import Line
 from alarmhub.people import Account, Accounts
 from alarmhub.ports import Desk, Token
 from alarmhub.web import wire
 from alarmhub.web.auth import forbidden
+from alarmhub.web.failures import Failures
 from alarmhub.web.passwords import Passwords
-from alarmhub.web.problems import later
 from alarmhub.web.reading import units_of
 from alarmhub.web.server import WebSettings, read_body, reply
 from alarmhub.web.sessions import Sessions, signed_out
 from alarmhub.web.views import language_of
 
 LOGIN_CHARS: Final = 64
-REMEMBERED: Final = 20_000
-"""Buckets of each sort; the oldest is forgotten first."""
 
 _encode = msgspec.json.Encoder().encode
 _log = logs.get("web")
@@ -87,37 +81,6 @@ class SignedOut(Struct, frozen=True, kw_only=True):
 _SIGN_IN: Final = msgspec.json.Decoder(SignInIn)
 
 
-class _Failures:
-    """The buckets of failed sign-ins, by digests: nothing here says what was typed."""
-
-    def __init__(self) -> None:
-        self._buckets: OrderedDict[bytes, Bucket] = OrderedDict()
-
-    def wait_ms(self, login: str, peer: str, now: int) -> int:
-        """How long this must wait."""
-        here, anywhere, address = map(self._at, _keys(login, peer))
-        return attempts.sign_in_wait_ms(here, anywhere, address, now)
-
-    def charge(self, login: str, peer: str, now: int) -> None:
-        """One try. Counted before it is known to fail, so that a hundred at once are no way around."""
-        bounds = (attempts.HERE, attempts.ANYWHERE, attempts.ADDRESS)
-        for key, bound in zip(_keys(login, peer), bounds, strict=True):
-            self._buckets[key] = attempts.charged(self._at(key), bound, now)
-            self._buckets.move_to_end(key)
-        while len(self._buckets) > REMEMBERED:
-            self._buckets.popitem(last=False)
-
-    def refund(self, login: str, peer: str, now: int) -> None:
-        """It was right: forget this login here, and what it cost the others."""
-        here, anywhere, address = _keys(login, peer)
-        self._buckets.pop(here, None)
-        for key, bound in ((anywhere, attempts.ANYWHERE), (address, attempts.ADDRESS)):
-            self._buckets[key] = attempts.refunded(self._at(key), bound, now)
-
-    def _at(self, key: bytes) -> Bucket:
-        return self._buckets.get(key, attempts.EMPTY)
-
-
 class SignInDoor:
     """The operations, by name of their route. `local`: whether passwords open anything at all."""
 
@@ -128,12 +91,13 @@ class SignInDoor:
         sessions: Sessions,
         passwords: Passwords,
         desk: Desk,
+        failures: Failures,
         settings: WebSettings,
         local: bool = True,
     ) -> None:
         self._accounts, self._sessions, self._passwords = accounts, sessions, passwords
         self._desk, self._settings, self._local = desk, settings, local
-        self._failures = _Failures()
+        self._failures = failures
 
     def serves(self) -> dict[str, Serve]:
         """Each operation as the API calls it."""
@@ -144,19 +108,12 @@ class SignInDoor:
             raise forbidden("passwords open nothing here: use the hospital's sign-in", error="not_local")
         taken = wire.decoded(await read_body(request, self._settings), _SIGN_IN)
         login, peer, now = taken.login.strip().lower(), self._sessions.peer(request), self._desk.now()
-        wait_ms = self._failures.wait_ms(login, peer, now)
-        if wait_ms:
-            _log.info(Line.SIGN_IN_REFUSED, reason="too_many", peer=peer)
-            raise later(
-                HTTPStatus.TOO_MANY_REQUESTS, "too_many", "too many failed sign-ins: wait a little",
-                -(-wait_ms // 1000), error="too_many",
-            )  # fmt: skip
-        self._failures.charge(login, peer, now)
+        self._failures.begin(login, peer, now)
         account = await self._verified(login, taken.password)
         if account is None:
             _log.info(Line.SIGN_IN_REFUSED, reason="wrong", peer=peer)
             raise signed_out("login or password is wrong", "wrong")
-        self._failures.refund(login, peer, self._desk.now())
+        self._failures.was_right(login, peer, now)
         site = self._desk.world().site
         response = reply(b"")
         session = await self._sessions.begin(request, response, account.staff, "password", keep=taken.keep)
@@ -206,11 +163,3 @@ class SignInDoor:
                 )
             )
         )  # fmt: skip
-
-
-def _keys(login: str, peer: str) -> tuple[bytes, bytes, bytes]:
-    return (
-        sha256(f"here\0{login}\0{peer}".encode("utf-8", "replace")).digest(),
-        sha256(f"login\0{login}".encode("utf-8", "replace")).digest(),
-        sha256(f"peer\0{peer}".encode("utf-8", "replace")).digest(),
-    )

@@ -29,10 +29,11 @@ from alarmhub.web.board_door import BoardDoor
 from alarmhub.web.board_screens import Boards
 from alarmhub.web.pages import Pages
 from alarmhub.web.passwords import Passwords
+from alarmhub.web.people_doors import people_doors
 from alarmhub.web.push_door import PushDoor
 from alarmhub.web.server import WebSettings
 from alarmhub.web.sessions import Sessions, SessionSettings
-from alarmhub.web.sign_in_door import SignInDoor
+from alarmhub.web.sign_in_settings import SignIn
 from tests.support.hooks import Hooks
 from tests.support.intake import NOW, Intake, Shelf
 from tests.support.push import FakeTransport
@@ -126,7 +127,9 @@ class Signed(Struct, frozen=True):
 class Hub:
     """Everything a test of the API can turn."""
 
-    def __init__(self, *, session: SessionSettings | None = None, **settings: Any) -> None:
+    def __init__(
+        self, *, session: SessionSettings | None = None, sign_in: SignIn | None = None, **settings: Any
+    ) -> None:
         self.intake = Intake()
         self.shelf = Shelf(self.intake)
         self.not_ready = ""
@@ -145,6 +148,10 @@ class Hub:
         self.passwords = Passwords()
         # A board over HTTP ends at once here; `tests.web.test_board_door` follows some.
         self.boards = Boards(desk=self.intake, maintenances=lambda: self.trials.maintenances)
+        people = people_doors(
+            accounts=self.accounts, sessions=self.sessions, passwords=self.passwords, desk=self.intake,
+            settings=self.settings, sign_in=sign_in or SignIn(),
+        )  # fmt: skip
         self.api = Api(
             intake=self.intake,
             desk=self.intake,
@@ -159,14 +166,8 @@ class Hub:
             sessions=self.sessions,
             doors=[
                 Pages(socket_port=lambda: 8081),
+                *people,
                 BoardDoor(self.boards, self.intake, followed_s=0),
-                SignInDoor(
-                    accounts=self.accounts,
-                    sessions=self.sessions,
-                    passwords=self.passwords,
-                    desk=self.intake,
-                    settings=self.settings,
-                ),
                 self._push_door(),
             ],
         )

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
+from alarmhub.core.site import Staff
 from alarmhub.web.routes import ROUTES, SESSION, Route
 from tests.support.web import Caller, Hub, Signed, running
 
@@ -44,11 +45,43 @@ async def of_unit(_hub: Hub, _signed: Signed, unit: str) -> tuple[str, Any]:
     return unit, None
 
 
+async def other_account(hub: Hub, _signed: Signed, _unit: str) -> tuple[str, Any]:
+    """Somebody else's account."""
+    await hub.sign_in("other")
+    return "other", None
+
+
+async def no_account(hub: Hub, signed: Signed, _unit: str) -> tuple[str, Any]:
+    """A person without an account."""
+    staff = f"new-for-{signed.staff}"
+    hub.intake.world_now.site.staff[staff] = Staff(staff, staff)
+    return "", {"staff": staff}
+
+
+async def own_session(hub: Hub, signed: Signed, _unit: str) -> tuple[str, Any]:
+    """One of one's own."""
+    (found,) = await hub.accounts.sessions(signed.staff, hub.intake.at)
+    return found.id, None
+
+
+async def first_password(_hub: Hub, _signed: Signed, _unit: str) -> tuple[str, Any]:
+    """Of somebody who has none yet."""
+    return "", {"new": "tre blå kattor i regn"}
+
+
 ROWS: dict[str, Row] = {
     "getBoard": Row("nlme", ready=of_unit),
     "getBoardEvents": Row("nlme", ready=of_unit),
     "signOut": Row(EVERYBODY, unit=False),
     "getMe": Row(EVERYBODY, unit=False),
+    "changePassword": Row(EVERYBODY, unit=False, ready=first_password),
+    "listMySessions": Row(EVERYBODY, unit=False),
+    "revokeSession": Row(EVERYBODY, unit=False, ready=own_session),
+    "listAccounts": Row("a", hospital=True),
+    "addAccount": Row("a", hospital=True, ready=no_account, ok=201),
+    "resetAccount": Row("a", hospital=True, ready=other_account),
+    "disableAccount": Row("a", hospital=True, ready=other_account),
+    "listAccountSessions": Row("a", hospital=True, ready=other_account),
 }
 
 OPEN = [route for route in ROUTES if SESSION in route.kinds]

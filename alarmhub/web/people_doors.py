@@ -1,0 +1,43 @@
+"""Everything about people who sign in, as doors of the API: made together, for they share what they count.
+
+It refuses to serve anything itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from alarmhub.people import Accounts
+from alarmhub.ports import Desk
+from alarmhub.web.account_door import AccountDoor
+from alarmhub.web.failures import Failures
+from alarmhub.web.passwords import Passwords
+from alarmhub.web.server import WebSettings
+from alarmhub.web.sessions import Sessions
+from alarmhub.web.sign_in_door import Serve, SignInDoor
+from alarmhub.web.sign_in_settings import SignIn
+
+
+class PeopleDoor(Protocol):
+    """As `api.Door`."""
+
+    def serves(self) -> dict[str, Serve]:
+        """Name of the operation → what answers it."""
+        ...
+
+
+def people_doors(
+    *,
+    accounts: Accounts,
+    sessions: Sessions,
+    passwords: Passwords,
+    desk: Desk,
+    settings: WebSettings,
+    sign_in: SignIn,
+) -> list[PeopleDoor]:
+    """The doors that these settings open."""
+    shared: dict[str, Any] = {
+        "accounts": accounts, "sessions": sessions, "passwords": passwords, "failures": Failures(),
+        "desk": desk, "settings": settings,
+    }  # fmt: skip
+    return [SignInDoor(**shared, local=sign_in.local), AccountDoor(**shared)]
