@@ -242,10 +242,13 @@ class App:
             metrics=self.metrics,
         )  # fmt: skip
         couriers["push"] = self.pushes.carry
+        if self.settings.smpp:
+            couriers["sms"] = self.lines.text
         self.engine = Engine(
             store=self.store, clock=self.clock, crew=self.crew, metrics=self.metrics, owner=owner,
             lease_ttl_ms=round(self.settings.hub.lease_ttl_s * 1000), couriers=couriers,
             pagers=(lambda number: any(s.reaches(number) for s in senders)) if senders else None,
+            texts=bool(self.settings.smpp),
         )  # fmt: skip
         self._stack.push_async_callback(self._give_back)
         self._stack.push_async_callback(self.crew.close)

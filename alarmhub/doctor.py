@@ -231,7 +231,7 @@ def strays(loaded: Site, links: Mapping[str, Sequence[str]]) -> Iterator[Finding
     """Links that fit no source of the site: what comes over them finds no rules. `links`: the sources named,
     by the table's name in the settings."""
     for table, names in links.items():
-        for name in names if table != "espa_sender" else ():
+        for name in names if table not in _SENDERS else ():
             source = loaded.sources.get(name)
             if source is None:
                 yield fail(f"link {name}", f"[[{table}]] is set for it, but the site has no such source")
@@ -242,10 +242,23 @@ def strays(loaded: Site, links: Mapping[str, Sequence[str]]) -> Iterator[Finding
                 )
 
 
+_SENDERS: Final = ("espa_sender", "smpp")
+"""Links that only send, to people: they are no sources."""
+
+
 def transmitters(names: Iterable[str], seen: Hub, now: int) -> Iterator[Finding]:
     """Each pager transmitter that is fed: it is no source, and its silence leaves pagers without pages."""
     for name in names:
         yield _line(f"transmitter {name}", seen.ways.get(name), "sends only", "espa_sender", True, now)
+
+
+def text_links(names: Sequence[str], loaded: Site | None, seen: Hub, now: int) -> Iterator[Finding]:
+    """Each link for text messages; and people with a number that no link sends to."""
+    for name in names:
+        yield _line(f"sms {name}", seen.ways.get(name), "text messages", "smpp", True, now)
+    numbers = [] if loaded is None else [person.id for person in loaded.staff.values() if person.sms]
+    if numbers and not names:
+        yield warn("sms", f"{len(numbers)} people have a number, but no [[smpp]] link is set to text them")
 
 
 def _line(what: str, way: Way | None, last: str, protocol: str, has_link: bool, now: int) -> Finding:
@@ -342,6 +355,7 @@ async def examined(settings: Settings) -> list[Finding]:
         )
         found += phones(loaded, roster, stored, seen)
     found += transmitters([sender.source for sender in settings.espa_sender], seen, now)
+    found += text_links([link.source for link in settings.smpp], loaded, seen, now)
     return found
 
 

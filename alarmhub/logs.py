@@ -118,6 +118,9 @@ class Line(StrEnum):
     BOARD_FAILED = "board_failed", "The board of `unit` could not be rendered; it keeps its last picture."
     BOARD_SLOW = "board_slow", "Who follows the board of `unit` took no frame in time and was let go."
 
+    # Text messages
+    NUMBER_IGNORED = "number_ignored", "A number sent many wrong codes and is not heard until `until`."
+
     # HTTP
     REQUEST_FAILED = "request_failed", "A request raised inside the hub; the caller got 500."
     REQUEST_REFUSED = "request_refused", "A request was refused; `status` and `reason` say how."

@@ -45,6 +45,8 @@ class Metrics:
     `source_up{source}`        1 while a source's line counts as up
     `signals{source,outcome}`  signals taken in, by outcome (new, known, nothing, refused)
     `refusals{door,reason}`    what was turned away, by door (api, espa, phones …)
+    `texts{outcome}`           text messages: sent, throttled, refused, lost, delivered, undelivered; replies:
+                               accept, decline
     `effects{channel,outcome}` reports, pushes and pages by outcome (sent, retried, given_up)
     `pushes{transport,outcome}` tries at a push address by its provider's answer (taken, dead, later …)
     `push_out_s{transport}`    from a push's decision, its commit included, to its hand-over to the transport
@@ -97,6 +99,7 @@ class Metrics:
             COMMIT_BUCKETS_S,
             "transport",
         )
+        self.texts = counter("texts", "Text messages and replies to them.", "outcome")
         self.source_up = gauge("source_up", "1 while a source's line counts as up.", "source")
         self._alarms = _Tally(gauge("alarms", "Open alarms by phase.", "phase"))
         self._phones = _Tally(gauge("phones", "Devices by reach.", "reach"))

@@ -35,6 +35,7 @@ from alarmhub.inbound.modbus_settings import ModbusLink
 from alarmhub.inbound.mqtt_settings import MqttLink
 from alarmhub.inbound.scaip_settings import ScaipLink
 from alarmhub.inbound.settings import LONGEST_FAULT_VALUE_CHARS, Name, Port
+from alarmhub.inbound.smpp_settings import SmppLink
 from alarmhub.inbound.smtp_settings import SmtpLink
 from alarmhub.inbound.snpp_settings import SnppLink
 from alarmhub.push.settings import ApnsSettings, FcmSettings, WebPushSettings
@@ -174,6 +175,7 @@ class Settings(Struct, frozen=True):
     modbus: tuple[ModbusLink, ...] = ()
     alertmanager: tuple[AlertmanagerLink, ...] = ()
     scaip: tuple[ScaipLink, ...] = ()
+    smpp: tuple[SmppLink, ...] = ()
     snpp: tuple[SnppLink, ...] = ()
     smtp: tuple[SmtpLink, ...] = ()
 
@@ -269,6 +271,7 @@ LINKS: Final[dict[str, type[Struct]]] = {
     "modbus": ModbusLink,
     "alertmanager": AlertmanagerLink,
     "scaip": ScaipLink,
+    "smpp": SmppLink,
     "snpp": SnppLink,
     "smtp": SmtpLink,
 }

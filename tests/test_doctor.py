@@ -170,7 +170,7 @@ def test_a_source_without_a_link_is_a_warning_that_names_its_table() -> None:
 def test_a_link_that_fits_no_source_has_failed() -> None:
     """A misspelt name, and a table of another protocol; a callback belongs to a source that posts, and a
     transmitter is none of the site's sources."""
-    right = {"espa": ["plant-201"], "callback": ["http-plant"], "espa_sender": ["old"]}
+    right = {"espa": ["plant-201"], "callback": ["http-plant"], "espa_sender": ["old"], "smpp": ["operator"]}
     assert list(doctor.strays(SITE, right)) == []
     assert list(doctor.strays(SITE, {"espa": ["plant-299"], "snpp": ["plant-201"]})) == [
         Finding(Level.FAIL, "link plant-299", "[[espa]] is set for it, but the site has no such source"),
@@ -190,6 +190,29 @@ def test_a_transmitter_that_is_fed_is_shown_beside_the_sources() -> None:
         one = line(found, "transmitter old")
         assert one.level is level
         assert one.text.startswith(text)
+
+
+def test_a_link_for_text_messages_says_why_it_is_down() -> None:
+    """Wrong credentials are found here, before an alarm needs them; and numbers that nothing sends to."""
+    way = Way("operator", True, 1, "10.1.2.3:2775", None, "taken")
+    why = "bind refused: wrong password (0x0E)"
+    refused = replace(way, up=False, connected=0, refused=1, last_refusal=why)
+    for known, level, text in (
+        ({"operator": way}, Level.OK, "link up, 1 connected (10.1.2.3:2775); text messages; last answer"),
+        ({"operator": refused}, Level.FAIL, "link down, 0 connected; text messages"),
+        ({}, Level.WARN, "the hub says nothing of its link"),
+    ):
+        (one,) = doctor.text_links(["operator"], SITE, replace(GOOD, ways=known), TUESDAY)
+        assert (one.what, one.level) == ("sms operator", level) and one.text.startswith(text)
+        assert ("wrong password" in one.text) is (known.get("operator") is refused)
+    (idle,) = doctor.text_links([], SITE, GOOD, TUESDAY)
+    assert (idle.level, idle.text) == (
+        Level.WARN,
+        f"{sum(p.sms is not None for p in SITE.staff.values())} people have a number, "
+        "but no [[smpp]] link is set to text them",
+    )
+    nobody = replace(SITE, staff={id: replace(p, sms=None) for id, p in SITE.staff.items()})
+    assert list(doctor.text_links([], nobody, GOOD, TUESDAY)) == []
 
 
 def test_what_was_turned_away_is_counted() -> None:

@@ -8,6 +8,8 @@ cannot be reached is tried again until the hub stops.
 from __future__ import annotations
 
 import asyncio
+import random
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -42,11 +44,11 @@ class Door(Protocol):
         ...
 
 
-def tcp(host: str, port: int) -> Dial:
-    """Call a TCP address. A peer that vanishes is noticed by keepalive."""
+def tcp(host: str, port: int, *, tls: ssl.SSLContext | None = None) -> Dial:
+    """Call a TCP address, with TLS where a context is given. A peer that vanishes is noticed by keepalive."""
 
     async def call() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, writer = await asyncio.open_connection(host, port, limit=CHUNK_BYTES)
+        reader, writer = await asyncio.open_connection(host, port, limit=CHUNK_BYTES, ssl=tls)
         keep_alive(writer)
         return reader, writer
 
@@ -68,7 +70,10 @@ class Dialer(Generic[E]):
         clock: Clock,
         failed: Callable[[str], None],
         limits: Limits | None = None,
+        spread: float = 0.0,
     ) -> None:
+        """`spread`: by how much of itself each wait differs by chance, so that many do not call at once."""
+        self._spread = spread
         self._dial, self._open_session, self._peer = dial, open_session, peer
         self._crew, self._clock, self._failed = crew, clock, failed
         self._limits = limits or Limits()
@@ -101,6 +106,7 @@ class Dialer(Generic[E]):
                 said = True
                 self._failed(cause)
             wait_s = AGAIN_AFTER_S[min(tries, len(AGAIN_AFTER_S) - 1)]
+            wait_s *= random.uniform(1 - self._spread, 1 + self._spread)
             tries += 1
             try:
                 async with asyncio.timeout(wait_s):

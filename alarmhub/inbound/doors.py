@@ -18,6 +18,7 @@ from alarmhub.inbound.hl7 import Hl7Adapter
 from alarmhub.inbound.modbus import ModbusAdapter
 from alarmhub.inbound.mqtt import MqttAdapter
 from alarmhub.inbound.scaip import ScaipAdapter
+from alarmhub.inbound.smpp import SmppAdapter
 from alarmhub.inbound.smtp import SmtpAdapter
 from alarmhub.inbound.snpp import SnppAdapter
 
@@ -31,6 +32,7 @@ OPENERS: Final[dict[str, Callable[[Any, Feed], Adapter]]] = {
     "modbus": ModbusAdapter,
     "alertmanager": AlertmanagerAdapter,
     "scaip": ScaipAdapter,
+    "smpp": SmppAdapter,
     "snpp": SnppAdapter,
     "smtp": SmtpAdapter,
 }

@@ -15,11 +15,12 @@ from msgspec import Struct
 
 from alarmhub import logs
 from alarmhub.clock import Clock
-from alarmhub.core.effects import Page, Report
+from alarmhub.core.effects import Page, Report, Sms
 from alarmhub.core.events import Signal
 from alarmhub.core.signalling import clinical_is_off
 from alarmhub.core.site import Site, SourceRules
 from alarmhub.engine import notices
+from alarmhub.engine.texts import Texts
 from alarmhub.inbound.mapping import Words, map_words, unmapped_words
 from alarmhub.inbound.presses import Answer
 from alarmhub.inbound.supervision import FaultTally, LinkState, LinkWatch
@@ -45,6 +46,11 @@ class Hub(Intake, Desk, Protocol):
 
     def say(self, notice: Signal) -> None:
         """The hub's own news; nobody waits for it and it is never refused."""
+        ...
+
+    @property
+    def texts(self) -> Texts:
+        """What is known of text messages."""
         ...
 
 
@@ -81,6 +87,20 @@ class PageCarrier(Protocol):
 
     async def page(self, page: Page) -> None:
         """Send a page, or take one back. Returns once it is taken. Raises ports.DeliveryFailed."""
+        ...
+
+
+@runtime_checkable
+class TextCarrier(Protocol):
+    """An adapter that can send text messages."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it could send one now."""
+        ...
+
+    async def text(self, sms: Sms) -> None:
+        """Send a message. Returns once it is taken, or refused for good. Raises ports.DeliveryFailed."""
         ...
 
 
@@ -202,6 +222,11 @@ class Feed:
         if self._tally.fault(status.last_refusal, now) is not None:
             self.hub.say(notices.nonsense(self.site(), self.source))
 
+    def text(self, outcome: str) -> None:
+        """What became of a text message or a reply, a word of a closed list, for the metrics."""
+        if self._metrics is not None:
+            self._metrics.texts.labels(outcome).inc()
+
     def habit(self, habit: str) -> None:
         """What this source does where its protocol leaves room."""
         _log.info(Line.SOURCE_HABIT, source=self.source, habit=habit)
@@ -322,7 +347,11 @@ class Feed:
 
     def later(self, coro: Coroutine[Any, Any, None], name: str) -> None:
         """Run beside the adapter, owned by the hub's crew."""
-        spawn(coro, f"{name} {self.source}", self.crew, ends=True)
+        self.beside(coro, name)
+
+    def beside(self, coro: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """As `later`, for who waits for its end."""
+        return spawn(coro, f"{name} {self.source}", self.crew, ends=True)
 
     def _watched(self, act: Callable[[LinkWatch], None]) -> None:
         if self._watch is not None:

@@ -13,9 +13,9 @@ from typing import Any, Final
 import msgspec
 
 from alarmhub.clock import Clock
-from alarmhub.core.effects import Page, Report, ReportStatus
+from alarmhub.core.effects import Page, Report, ReportStatus, Sms
 from alarmhub.inbound.doors import OPENERS
-from alarmhub.inbound.feed import Adapter, Feed, Hub, PageCarrier
+from alarmhub.inbound.feed import Adapter, Feed, Hub, PageCarrier, TextCarrier
 from alarmhub.metrics import Metrics
 from alarmhub.ports import DeliveryFailed, OutboxRow, SourceStatus
 from alarmhub.tasks import Crew
@@ -25,6 +25,7 @@ _SILENT: Final = (ReportStatus.QUEUED, ReportStatus.ENDED)
 
 _report = msgspec.json.Decoder(Report)
 _page = msgspec.json.Decoder(Page)
+_sms = msgspec.json.Decoder(Sms)
 
 
 class Lines:
@@ -118,3 +119,14 @@ class Lines:
                 await adapter.page(page)
                 return
         raise DeliveryFailed(f"no transmitter for pager {page.pager}")
+
+    async def text(self, row: OutboxRow) -> None:
+        """Send a text message over the first link that is up. Raises DeliveryFailed when not taken."""
+        try:
+            sms = _sms.decode(row.body)
+        except msgspec.MsgspecError as error:
+            raise DeliveryFailed(f"unreadable text message: {error}") from error
+        carriers = [adapter for adapter, _ in self._open.values() if isinstance(adapter, TextCarrier)]
+        if not carriers:
+            raise DeliveryFailed("no link for text messages")
+        await next((one for one in carriers if one.ready), carriers[0]).text(sms)

@@ -11,19 +11,22 @@ import msgspec
 import pytest
 
 from alarmhub.clock import MonotonicClock
-from alarmhub.core.effects import Page, Report, ReportStatus
+from alarmhub.core.effects import Page, Report, ReportStatus, Says, Sms
 from alarmhub.core.events import SignalEvent
 from alarmhub.inbound.callback import CallbackLink
 from alarmhub.inbound.espa_settings import EspaLink, EspaSender
 from alarmhub.inbound.feed import Feed
 from alarmhub.inbound.lines import Lines
+from alarmhub.inbound.smpp_settings import SmppLink
 from alarmhub.ports import DeliveryFailed, OutboxRow
+from alarmhub.secret import Secret
 from alarmhub.tasks import Crew
 from load.espa_station import EspaStation
 from protocols.espa444_block import encode_block
 from tests.support.espa_plant import Plant
 from tests.support.espa_talk import ACK, EOT, POLL, SELECT, call
 from tests.support.intake import Intake
+from tests.support.smsc import Smsc
 from tests.support.waiting import until
 
 
@@ -220,5 +223,41 @@ async def test_a_page_goes_to_the_transmitter_that_reaches_its_number() -> None:
     await them.stop()
     near.close()
     far.close()
+    assert await crew.close()
+    assert not crew.fatal.done()
+
+
+def text_row(body: bytes | None = None) -> OutboxRow:
+    """A text message as the outbox holds it."""
+    sms = Sms("anna", "+46701740605", "a1", Says.RINGS, 1, code="4711")
+    return OutboxRow("1", "a1", "sms", sms.number, body or msgspec.json.encode(sms), 0, 60_000)
+
+
+async def test_a_text_message_goes_over_the_first_link_that_is_up() -> None:
+    """The second while the first is away; without a link, or of a row nobody can read, it failed."""
+    first, second = Smsc(), Smsc()
+    links = [
+        SmppLink(
+            source=name, connect=f"127.0.0.1:{await smsc.start()}", system_id="hub",
+            password=Secret("secret"), sender="33333",
+        )
+        for name, smsc in (("first", first), ("second", second))
+    ]  # fmt: skip
+    crew = Crew("test")
+    them = Lines({"smpp": links}, clock=MonotonicClock(), crew=crew)
+    await them.start(Intake())
+    await until(lambda: all(s.connected for s in them.status()), "both links")
+    await them.text(text_row())
+    await first.stop()
+    await until(lambda: not all(s.connected for s in them.status()), "one is gone")
+    await them.text(text_row())
+    assert (len(first.submits), len(second.submits)) == (1, 1)
+    with pytest.raises(DeliveryFailed, match="unreadable text message"):
+        await them.text(text_row(b"{}"))
+    await them.stop()
+    await second.stop()
+    bare = Lines({}, clock=MonotonicClock(), crew=crew)
+    with pytest.raises(DeliveryFailed, match="no link for text messages"):
+        await bare.text(text_row())
     assert await crew.close()
     assert not crew.fatal.done()

@@ -230,3 +230,10 @@ def test_the_two_call_systems_of_205_are_joined_and_say_the_same(site: Site) -> 
     new = map_words(Words("2050", "205 rum 6 plats 2"), site.sources["kallelse-205"], site)
     assert [(s.place, s.type) for s in old] == [(s.place, s.type) for s in new]
     assert old[0].place == "fjallmark/205/6/2"
+
+
+def test_numbers_for_text_messages_are_nobodys(site: Site) -> None:
+    """All are of the range kept for fiction (070-174 06 05 to 070-174 06 99), and people at home have one."""
+    numbers = {person.id: person.sms for person in site.staff.values() if person.sms}
+    assert all(605 <= int(number.removeprefix("+46701740")) <= 699 for number in numbers.values())
+    assert {"tilda.nyberg", "edvin.granberg"} <= set(numbers)

@@ -14,13 +14,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from alarmhub.clock import MonotonicClock
 from alarmhub.core.alarm import Acceptance, Alarm, Flag, Phase, Told
-from alarmhub.core.events import Signal, SignalEvent
+from alarmhub.core.events import Signal, SignalEvent, TextReported
 from alarmhub.core.kinds import Kind, Priority, raised_to_floor
 from alarmhub.core.reach import Reach
 from alarmhub.core.roster import OnDuty, Roster
 from alarmhub.core.site import AlarmType, Place, Site, SourceRules, Staff, Unit
 from alarmhub.core.world import World
+from alarmhub.engine.items import Item, TextItem
+from alarmhub.engine.state import State
+from alarmhub.engine.texts import Texts
 from alarmhub.ports import AnswerOutcome, SignalOutcome, StoreUnavailable, TimelineEntry, Token
 
 NOW = 1_790_000_000_000
@@ -92,6 +96,9 @@ class Intake:
         self.alarms: dict[str, Alarm] = {}
         self.entries: dict[str, list[TimelineEntry]] = {}
         self._answered: dict[tuple[str, str], Any] = {}
+        self.state = State()
+        self.texts = Texts(MonotonicClock(), self.state, self._keep_item)
+        self.reports: list[TextReported] = []
 
     def forget(self) -> None:
         """As new: no alarm was ever raised."""
@@ -193,6 +200,15 @@ class Intake:
             return AnswerOutcome(False, "not_concerned")
         self._keep(replace(alarm, phase=Phase.ACCEPTED, acceptances=(Acceptance(staff, NOW),)), "answered")
         return AnswerOutcome(True)
+
+    def _keep_item(self, item: Item) -> None:
+        """What is known of text messages, as the next commit would store it."""
+        if self.refuse is not None and item.future is not None:
+            raise self.refuse
+        if isinstance(item, TextItem):
+            self.reports.append(item.event)
+        if item.future is not None:
+            item.future.set_result(None)
 
     async def link(self, source: str, *, up: bool) -> None:
         """Keep the news of a link."""
