@@ -28,9 +28,11 @@ class Closing:
     INVALID_TEXT: Final = 1007
     TOO_BIG: Final = 1009  # a frame over 16 KiB
     BAD_TOKEN: Final = 4401
+    NOBODY: Final = 4403  # nobody is signed in on this phone
     NO_HELLO: Final = 4408  # nor within 5 s
     REPLACED: Final = 4409  # a newer connection of the same device
     SLOW_READER: Final = 4410
+    HANDED_OVER: Final = 4411  # to somebody else: say hello again
     FRAGMENTED: Final = 4413  # one message in absurdly many pieces
     TOO_MANY_FAULTS: Final = 4429
 
@@ -129,10 +131,11 @@ class Safe(AnswerFrame, frozen=True, gc=False, tag="safe"):
 
 
 class Availability(Struct, frozen=True, gc=False, tag_field="type", tag="availability"):
-    """available, busy or break."""
+    """available, busy or break. `substitute`: who answers meanwhile, when this person is the last one."""
 
     state: Literal["available", "busy", "break"]
     req: _Id
+    substitute: _Id | None = None
 
 
 class Status(Struct, frozen=True, gc=False, tag_field="type", tag="status"):
@@ -334,10 +337,18 @@ class Gone(Struct, frozen=True, gc=False, tag_field="type", tag="gone"):
     text: str = ""
 
 
+class Candidate(Struct, frozen=True, gc=False):
+    """A colleague who could stand in."""
+
+    staff: str
+    name: str
+
+
 class Result(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="type", tag="result"):
     """The outcome of a request, or what was wrong with a frame (`field`, `expected`, `detail`).
 
-    `error` is a name from a closed list, `text` the same for the person who answered.
+    `error` is a name from a closed list, `text` the same for the person who answered. `candidates`: who could
+    stand in (error last_one).
     """
 
     ok: bool
@@ -348,6 +359,7 @@ class Result(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="type"
     expected: str | None = None
     detail: str | None = None
     text: str | None = None
+    candidates: tuple[Candidate, ...] = ()
 
 
 class State(Struct, frozen=True, gc=False, tag_field="type", tag="state", omit_defaults=True):

@@ -16,6 +16,9 @@ from alarmhub.core.roster import EARLY_MS, OnDuty, Shift, duties_of
 from alarmhub.core.site import Site
 from alarmhub.core.world import World
 
+ERRORS = ("last_one", "receiver_needed", "not_in_site", "not_signed_on")
+"""Everything a refused word is told."""
+
 LONGEST_MS = 14 * 3_600_000
 """Longer than any shift a person works: what still says "on duty" then was forgotten."""
 OVERLAP_MS = 30 * 60_000

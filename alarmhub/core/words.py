@@ -108,13 +108,23 @@ ERRORS: Final[dict[str, Both]] = {
     "not_yours": ("Det är inte du som har tagit det.", "You are not the one who has taken it."),
     "not_allowed": ("Det går inte för det här larmet.", "That is not possible for this alarm."),
     "already_extended": ("Mer tid har redan getts en gång.", "More time was given once already."),
+    "last_one": (
+        "Du är den sista som går att nå: säg vem som svarar medan du är borta.",
+        "You are the last one who can be reached: say who answers while you are away.",
+    ),
+    "receiver_needed": (
+        "Du har larm i handen: säg vem som tar över dem.",
+        "You have alarms in hand: say who takes them on.",
+    ),
+    "not_in_site": ("Enheten, sängen eller rollen finns inte.", "There is no such unit, bed or role."),
+    "not_signed_on": ("Du har inte börjat ditt pass.", "You have not begun your shift."),
     "no_receiver": (
         "Den kollegan kan inte ta emot det nu.",
         "That colleague cannot take it on now.",
     ),
     "nothing_to_take_over": ("Det finns ingen att ta över från.", "There is nobody to take over from."),
 }
-"""What a refused answer is told; the keys are `answering.ERRORS`."""
+"""What a refused answer is told; the keys are `answering.ERRORS` and `shifts.ERRORS`."""
 
 TEXTS: Final[dict[str, Both]] = {
     "rings": (

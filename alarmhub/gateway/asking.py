@@ -17,7 +17,7 @@ from alarmhub.core.wording import error_label
 from alarmhub.gateway.seats import Asked, Seat, Seats
 from alarmhub.ports import Desk, Intake, NotStored, Refused, StoreUnavailable
 from alarmhub.tasks import Crew, spawn
-from protocols.phone import Availability, Result, encode
+from protocols.phone import Availability, Candidate, Result, encode
 
 PENDING_MAX: Final = 16
 
@@ -60,8 +60,9 @@ class Asking:
         try:
             if isinstance(request, Availability):
                 outcome = await self._intake.availability(
-                    staff=staff, device=device, req=request.req, state=request.state
-                )
+                    staff=staff, device=device, req=request.req, state=request.state,
+                    substitute=request.substitute or "",
+                )  # fmt: skip
             else:
                 outcome = await self._intake.answer(
                     staff=staff, device=device, req=request.req, alarm=request.alarm, answer=request.answer,
@@ -73,8 +74,14 @@ class Asking:
             return Result(ok=False, req=request.req, error="invalid")
         if outcome.ok and not outcome.error:
             return Result(ok=True, req=request.req)
-        text = error_label(outcome.error, self._desk.world().site.language)
-        return Result(ok=outcome.ok, req=request.req, error=outcome.error, retry=outcome.retry, text=text)
+        site = self._desk.world().site
+        return Result(
+            ok=outcome.ok, req=request.req, error=outcome.error, retry=outcome.retry,
+            text=error_label(outcome.error, site.language),
+            candidates=tuple(
+                Candidate(id, site.staff[id].name) for id in outcome.candidates if id in site.staff
+            ),
+        )  # fmt: skip
 
 
 def _not_stored(req: str) -> Result:

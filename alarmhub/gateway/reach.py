@@ -109,6 +109,17 @@ class ReachTable:
         if not goodbye and units:
             self._vanished[key] = (now, units)
 
+    def gone(self, key: DeviceKey) -> None:
+        """The device is this person's no more: it has not been lost, and it will not come back."""
+        for unit in self._live.pop(key, ()):
+            self._unit_live[unit] -= 1
+        self._recent.pop(key, None)
+
+    def of_others(self, device: str, staff: str) -> list[DeviceKey]:
+        """Where a device still counts as somebody else's than this person's."""
+        known = (*self._live, *self._recent)
+        return [key for key in known if key.device == device and key.staff != staff]
+
     def expired(self, now: int) -> list[DeviceKey]:
         """The devices whose 30 s are over: from now on they cannot be reached. Each is returned once."""
         gone = _due(self._recent, lambda until: until <= now)

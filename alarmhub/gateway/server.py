@@ -29,7 +29,7 @@ from alarmhub.gateway.seats import Seats
 from alarmhub.gateway.sessions import Sessions
 from alarmhub.gateway.tokens import TokenDesk, TokenSource
 from alarmhub.logs import Line
-from alarmhub.ports import Change, Desk, FactRow, Intake, PhoneWatch, StoreUnavailable
+from alarmhub.ports import Change, Desk, FactRow, Intake, PhoneWatch, StoreUnavailable, Token
 from alarmhub.tasks import Crew, spawn
 from protocols.phone import MAX_FRAME_BYTES, Closing, encode
 
@@ -46,6 +46,15 @@ AT_ONCE: Final = 200
 """So many phones are written to before the loop may do something else, where nothing is urgent."""
 
 _REFUSAL: Final = b"HTTP/1.1 %d %s\r\nRetry-After: %d\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+_SOMEBODY: Final = "somebody"
+_CLOSINGS: Final = {
+    None: (Closing.BAD_TOKEN, "this token is no longer valid"),
+    "": (Closing.NOBODY, "nobody is signed in on this phone"),
+    _SOMEBODY: (Closing.HANDED_OVER, "this phone was handed to somebody else: say hello again"),
+}
+"""How a phone's socket is closed when its secret is no longer its person's, by whose it is."""
+_NOT_COMING_BACK: Final = frozenset(code for code, _ in _CLOSINGS.values())
 
 _log = logs.get("gateway")
 
@@ -269,20 +278,46 @@ class Gateway:
             self._desk.contact(key.staff, key.device, Reach.RECENT, now)
 
     async def tokens_changed(self) -> None:
-        """Tokens were added or revoked: connections whose token is no longer valid are closed. While the
-        store is away this waits for it."""
+        """Tokens were added, handed over or revoked: connections whose token is not this person's any more
+        are closed. While the store is away this waits for it."""
         self._tokens.forget()
+        while True:
+            try:
+                for digest in await self._tokens.otherwise(self._believed()):
+                    self._carried(digest, await self._tokens.asked(digest))
+                return
+            except StoreUnavailable:
+                await asyncio.sleep(ASK_AGAIN_S)
+
+    def _believed(self) -> list[Token]:
+        seated = [(c.digest, c.seat) for c in self._seats.connections()]
+        return [
+            Token(digest, "phone", seat.key.staff, (), self._tokens.device_of(digest))
+            for digest, seat in seated
+            if seat is not None
+        ]
+
+    def carried(self, device: str, digest: bytes, staff: str | None) -> None:
+        """An enrolled phone is from now on this person's, nobody's (""), or revoked (None): committed by this
+        process, which need not wait to hear of it. Its socket closes at once."""
+        self._tokens.carried(digest, staff)
+        self._carried(digest, staff)
+        for key in self._reach.of_others(device, staff or ""):
+            self._no_longer(key)
+
+    def _carried(self, digest: bytes, staff: str | None) -> None:
         for connection in self._seats.connections():
-            while connection.seat is not None:
-                try:
-                    staff = await self._tokens.asked(connection.digest)
-                except StoreUnavailable:
-                    await asyncio.sleep(ASK_AGAIN_S)
-                    continue
-                seat = connection.seat
-                if seat is not None and staff != seat.key.staff:
-                    connection.close(Closing.BAD_TOKEN, "this token is no longer valid")
-                break
+            seat = connection.seat
+            if seat is not None and connection.digest == digest and seat.key.staff != staff:
+                connection.close(*_CLOSINGS[staff if not staff else _SOMEBODY])
+
+    def _no_longer(self, key: DeviceKey) -> None:
+        """This device is not this person's any more: neither lost nor to be waited for."""
+        at = self._clock.now()
+        self._seen.pop(key, None)
+        self._reach.gone(key)
+        self._desk.contact(key.staff, key.device, Reach.NONE, at)
+        self._on_seen([FactRow(scope=DEVICE_SCOPE, key=f"{key.staff}/{key.device}", at=at, body=None)])
 
     # -- for the connections (connection.Owner) -------------------------------------------------
 
@@ -313,7 +348,9 @@ class Gateway:
         else:
             # A network that goes takes thousands along: one line each would hold up the loop.
             _log.debug(Line.PHONE_CLOSED, staff=key.staff, device=key.device, code=code)
-        if not self._stopping:
+        if code in _NOT_COMING_BACK and not self._stopping:
+            self._no_longer(key)
+        elif not self._stopping:
             # A stop of the hub is nobody's loss: the next process takes all of them for recent.
             now = self._clock.now()
             self._seen[key] = now

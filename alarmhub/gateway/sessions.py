@@ -158,12 +158,16 @@ class Sessions:
 
     def _admit(self, connection: Connection, staff: str | None, hello: Hello, digest: bytes) -> None:
         site = self._desk.world().site
+        if staff == "":
+            connection.close(Closing.NOBODY, "nobody is signed in on this phone")
+            return
         if staff is None or staff not in site.staff:
             self.bad_tokens += 1
             _log.warning(Line.PHONE_REFUSED, peer=connection.peer, cause="bad token", device=hello.device)
             connection.close(Closing.BAD_TOKEN, "this token is not valid")
             return
-        key = DeviceKey(staff, hello.device)
+        # An enrolled phone is known by its secret, whatever it calls itself.
+        key = DeviceKey(staff, self._tokens.device_of(digest) or hello.device)
         replaced = self._seats.take(key, connection)
         if replaced is not None:
             self._screens.left(replaced)
@@ -179,9 +183,9 @@ class Sessions:
         state = self.state_of(staff)
         if state.banners or state.warnings or not state.storing:
             connection.send(encode(state))
-        _log.debug(Line.PHONE_CONNECTED, staff=staff, device=hello.device, replaced=replaced is not None)
+        _log.debug(Line.PHONE_CONNECTED, staff=staff, device=key.device, replaced=replaced is not None)
         self._on_seated(key)
-        self.watch.hello(staff, hello.device, hello.app or "")
+        self.watch.hello(staff, key.device, hello.app or "")
         connection.checked()
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Final, Protocol
+
+from msgspec.structs import replace
 
 from alarmhub.ports import StoreUnavailable, Token
 
@@ -29,6 +31,10 @@ class TokenSource(Protocol):
 
     async def token(self, digest: bytes) -> Token | None:
         """The token with this digest. Raises StoreUnavailable."""
+        ...
+
+    async def tokens_otherwise(self, believed: Sequence[Token]) -> Sequence[bytes]:
+        """The digests of those that are no longer so. Raises StoreUnavailable."""
         ...
 
 
@@ -95,6 +101,29 @@ class TokenDesk:
                 raise StoreUnavailable("the database does not answer") from None
         self._remember(digest, token)
         return _staff(token, digest)
+
+    def device_of(self, digest: bytes) -> str:
+        """The enrolled phone whose secret this is, as last heard; "" = a secret of no such phone."""
+        entry = self._known.get(digest)
+        return "" if entry is None or entry[0] is None else entry[0].device
+
+    async def otherwise(self, believed: Sequence[Token]) -> Sequence[bytes]:
+        """Of which of these the store says otherwise. Raises StoreUnavailable."""
+        if self._away():
+            raise StoreUnavailable("the database is away")
+        try:
+            async with asyncio.timeout(ASKED_WITHIN_S):
+                return await self._source.tokens_otherwise(believed)
+        except TimeoutError:
+            raise StoreUnavailable("the database does not answer") from None
+
+    def carried(self, digest: bytes, staff: str | None) -> None:
+        """This secret is from now on this person's, nobody's (""), or revoked (None): it is committed."""
+        entry = self._known.get(digest)
+        if staff is None:
+            self._remember(digest, None)
+        elif entry is not None and entry[0] is not None:
+            self._remember(digest, replace(entry[0], subject=staff))
 
     def forget(self) -> None:
         """Tokens were added or revoked: ask again. What was known still serves while the store is away."""

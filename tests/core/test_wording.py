@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import alarmhub.core
-from alarmhub.core import words
+from alarmhub.core import shifts, words
 from alarmhub.core.alarm import Flag, Phase
 from alarmhub.core.answering import ERRORS
 from alarmhub.core.events import Answer
@@ -135,7 +135,7 @@ def test_a_template_asks_only_for_facts_that_core_gives(code: str) -> None:
         (words.PHASES, Phase),
         (words.FLAGS, Flag),
         (words.ANSWERS, Answer),
-        (words.ERRORS, ERRORS),
+        (words.ERRORS, (*ERRORS, *shifts.ERRORS)),
     ],
 )
 def test_every_name_of_the_contract_has_its_label(

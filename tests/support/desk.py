@@ -106,6 +106,7 @@ class Engine:
         self.contacts: list[tuple[str, str, Reach]] = []
         self.lost_many_at: list[int] = []
         self.is_storing = True
+        self.needs_substitute = False
         self.fail: Exception | None = None
         self.fail_once = False
         self.gate = asyncio.Event()
@@ -171,9 +172,13 @@ class Engine:
     ) -> None:
         self.receipts.append((staff, device, alarm, rev, seen))
 
-    async def availability(self, *, staff: str, device: str, req: str, state: str) -> AnswerOutcome:
+    async def availability(
+        self, *, staff: str, device: str, req: str, state: str, substitute: str = ""
+    ) -> AnswerOutcome:
         await self.gate.wait()
         self._fail_as_told()
+        if self.needs_substitute and not substitute:
+            return AnswerOutcome(False, "last_one", candidates=("bo", "nobody"))
         self.availabilities.append((staff, state))
         return AnswerOutcome(True)
 
@@ -215,6 +220,11 @@ class Tokens:
         self.lookups = 0
         self.revoked: set[str] = set()
         self.kinds: dict[str, str] = {}
+        self.devices: dict[str, str] = {}
+        """By whose secret it was first: the enrolled phone it belongs to."""
+        self.carried: dict[str, str] = {}
+        """By whose secret it was first: who carries that phone now, "" = nobody."""
+        self.questions = 0
         self._by_digest: dict[bytes, str] = {}
 
     def secret(self, staff: str) -> str:
@@ -231,4 +241,15 @@ class Tokens:
         staff = self._by_digest.get(digest)
         if staff is None or staff in self.revoked:
             return None
-        return Token(digest=digest, kind=self.kinds.get(staff, "phone"), subject=staff)
+        return Token(
+            digest=digest, kind=self.kinds.get(staff, "phone"), subject=self.carried.get(staff, staff),
+            device=self.devices.get(staff, ""),
+        )  # fmt: skip
+
+    async def tokens_otherwise(self, believed: Sequence[Token]) -> Sequence[bytes]:
+        self.questions += 1
+        return [t.digest for t in believed if not _same(await self.token(t.digest), t)]
+
+
+def _same(now: Token | None, believed: Token) -> bool:
+    return now is not None and (now.subject, now.device) == (believed.subject, believed.device)
