@@ -238,6 +238,8 @@ def _away(alarm: Alarm, staff: str, world: World) -> str | None:
     possible 6): never a high one, and never from the last of a unit who could come."""
     if not RULES[alarm.kind].test_mode_hides or alarm.priority is Priority.HIGH:
         return None
+    if alarm.drill and not alarm.heard:
+        return None  # nobody hears it: a break is no reason not to try her phone
     duties: tuple[OnDuty, ...] = world.roster.by_staff.get(staff, ())
     if not duties or duties[0].availability not in _HIDEABLE_AVAILABILITY:
         return None

@@ -122,6 +122,30 @@ def after_maintenance(site: Site, source_id: str, unit: str, at: int) -> Signal:
     )
 
 
+def drill(site: Site, unit_id: str, key: str, *, heard: bool = False) -> Signal:
+    """A drill of every phone on duty in a unit; a heard one is shown and spoken as PROV."""
+    unit = site.units.get(unit_id)
+    name = unit.name if unit is not None else unit_id
+    text = _text(site, f"Prov av telefonerna på {name}", f"Drill of the phones of {name}")
+    return Signal(
+        source=HUB,
+        event=SignalEvent.ONCE,
+        key=key,
+        ref=key,
+        kind=Kind.DRILL,
+        text=text,
+        source_text=text,
+        unit=unit_id,
+        targets=(f"unit:{unit_id}",),
+        heard=heard,
+    )
+
+
+def drill_over(key: str, unit_id: str) -> Signal:
+    """It has found what there was to find."""
+    return Signal(source=HUB, event=SignalEvent.END, key=key, ref=key, kind=Kind.DRILL, unit=unit_id)
+
+
 def unstaffed(
     site: Site, now: int, ahead: int, warned: set[str], shifts: Mapping[str, Shift]
 ) -> tuple[list[Signal], set[str]]:
