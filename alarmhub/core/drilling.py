@@ -57,7 +57,7 @@ class Why(StrEnum):
     SOUNDS = "sounds"  # a text message cannot be silent
 
 
-class Line(Struct, frozen=True):
+class DrillLine(Struct, frozen=True):
     """One way to one phone of one person. `after_ms`: from the beginning to the receipt."""
 
     staff: str
@@ -76,7 +76,7 @@ class Result(Struct, frozen=True):
     red: int = 0
     open: int = 0  # neither: waiting, interrupted, or a way that cannot confirm
     version: str = ""
-    lines: tuple[Line, ...] = ()
+    lines: tuple[DrillLine, ...] = ()
 
 
 class Ways(Struct, frozen=True):
@@ -100,23 +100,27 @@ class DrillRules(Struct, frozen=True):
     pace_s: float = 2.0
 
 
-def expected(staff: str, phones: Iterable[Ways], *, pager: bool, sms: bool, heard: bool) -> tuple[Line, ...]:
+def expected(
+    staff: str, phones: Iterable[Ways], *, pager: bool, sms: bool, heard: bool
+) -> tuple[DrillLine, ...]:
     """What a drill waits for from one person. `pager`, `sms`: she has one; `heard`: it sounds."""
-    lines: list[Line] = []
+    lines: list[DrillLine] = []
     for phone in phones:
         if phone.live:
-            lines.append(Line(staff, phone.device, SOCKET))
+            lines.append(DrillLine(staff, phone.device, SOCKET))
         elif not phone.transports and phone.newest:
-            lines.append(Line(staff, phone.device, SOCKET, Outcome.FAILED, Why.NO_CONTACT))
-        lines += [Line(staff, phone.device, transport) for transport in phone.transports]
+            lines.append(DrillLine(staff, phone.device, SOCKET, Outcome.FAILED, Why.NO_CONTACT))
+        lines += [DrillLine(staff, phone.device, transport) for transport in phone.transports]
     if sms and not any(line.channel == SOCKET and line.outcome is Outcome.WAITING for line in lines):
-        lines.append(Line(staff, "", SMS) if heard else Line(staff, "", SMS, Outcome.CANNOT, Why.SOUNDS))
+        lines.append(
+            DrillLine(staff, "", SMS) if heard else DrillLine(staff, "", SMS, Outcome.CANNOT, Why.SOUNDS)
+        )
     if pager:
-        lines.append(Line(staff, "", PAGER, Outcome.CANNOT, Why.ONE_WAY))
-    return tuple(lines) or (Line(staff, "", "", Outcome.FAILED, Why.NO_PHONE),)
+        lines.append(DrillLine(staff, "", PAGER, Outcome.CANNOT, Why.ONE_WAY))
+    return tuple(lines) or (DrillLine(staff, "", "", Outcome.FAILED, Why.NO_PHONE),)
 
 
-def settled(line: Line, outcome: Outcome, why: str = "", after_ms: int | None = None) -> Line:
+def settled(line: DrillLine, outcome: Outcome, why: str = "", after_ms: int | None = None) -> DrillLine:
     """What became of it. A receipt counts, whatever was thought before; nothing takes it back."""
     good = outcome in (Outcome.RANG, Outcome.DELIVERED)
     if line.outcome is Outcome.WAITING or (good and line.outcome is Outcome.FAILED):
@@ -124,7 +128,7 @@ def settled(line: Line, outcome: Outcome, why: str = "", after_ms: int | None = 
     return line
 
 
-def counted(lines: Iterable[Line], version: str = "", *, running: bool = True) -> Result:
+def counted(lines: Iterable[DrillLine], version: str = "", *, running: bool = True) -> Result:
     """The result of these lines."""
     lines = tuple(lines)
     good = sum(line.outcome in (Outcome.RANG, Outcome.DELIVERED) for line in lines)
@@ -136,7 +140,7 @@ def counted(lines: Iterable[Line], version: str = "", *, running: bool = True) -
     return Result(state, good, red, len(lines) - good - red, version, lines)
 
 
-def closed(lines: Iterable[Line], version: str, *, cut: bool) -> Result:
+def closed(lines: Iterable[DrillLine], version: str, *, cut: bool) -> Result:
     """It is over: what still waits has failed, or (`cut`) was interrupted."""
     last = (Outcome.INTERRUPTED, "") if cut else (Outcome.FAILED, str(Why.NO_RECEIPT))
     return counted((settled(line, *last) for line in lines), version, running=False)

@@ -19,14 +19,14 @@ from alarmhub import logs
 from alarmhub.clock import Clock
 from alarmhub.core import drilling
 from alarmhub.core.alarm import Alarm, Phase
-from alarmhub.core.drilling import SMS, DrillRules, Line, Outcome, Prints, Result, State, Ways, Why
+from alarmhub.core.drilling import SMS, DrillLine, DrillRules, Outcome, Prints, Result, State, Ways, Why
 from alarmhub.core.events import Signal
 from alarmhub.core.site import Site
 from alarmhub.core.world import World
 from alarmhub.engine import ids, notices
 from alarmhub.engine.drill_schedule import DrillSchedule
 from alarmhub.engine.handset import Handset
-from alarmhub.logs import Line as LogLine
+from alarmhub.logs import Line
 from alarmhub.people import DrillRow
 from alarmhub.people import Drills as Rows
 from alarmhub.ports import Change, FactRow, NotStored, Refused, SignalOutcome, StoreUnavailable
@@ -64,7 +64,7 @@ class _Running:
 
     def __init__(self, row: DrillRow, key: str, alarm: str, heard: bool, tries: int) -> None:
         self.row, self.key, self.alarm, self.heard, self.tries = row, key, alarm, heard, tries
-        self.lines: dict[tuple[str, str, str], Line] = {}
+        self.lines: dict[tuple[str, str, str], DrillLine] = {}
 
     @property
     def waits(self) -> bool:
@@ -187,7 +187,7 @@ class Drills:
         row = self._last.get(unit)
         return None if row is None else msgspec.structs.replace(row, result=_result(row))
 
-    def red(self, unit: str) -> list[Line]:
+    def red(self, unit: str) -> list[DrillLine]:
         """What failed in it."""
         row = self._last.get(unit)
         return [] if row is None else [n for n in _result(row).lines if n.outcome is Outcome.FAILED]
@@ -267,7 +267,7 @@ class Drills:
         at: int | None = None,
     ) -> None:
         after_ms = None if at is None else at - running.row.began_at
-        known = running.lines.get(way) or Line(*way)
+        known = running.lines.get(way) or DrillLine(*way)
         running.lines[way] = drilling.settled(known, outcome, why, after_ms)
 
     # -- time --------------------------------------------------------------------------------------
@@ -325,7 +325,7 @@ class Drills:
         self._unsaved[row.id] = row
         self._counted(row)
         _log.info(
-            LogLine.DRILL_ENDED, unit=row.unit, cause=row.cause, state=str(result.state), good=result.good,
+            Line.DRILL_ENDED, unit=row.unit, cause=row.cause, state=str(result.state), good=result.good,
             red=result.red,
         )  # fmt: skip
         ended = self._ended.pop(row.id, None)

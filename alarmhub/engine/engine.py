@@ -124,10 +124,7 @@ class Engine:
         self.on_site: list[Callable[[Site], None]] = []
         self.on_tokens: list[Callable[[], None]] = []
         self.on_roster = self._watch.on_change
-        self.on_contact: list[Callable[[str, str, Reach, int], None]] = []
-        """Who else hears of a device's reach: staff, device, reach, when."""
-        self.on_pushable: list[Callable[[str, tuple[str, ...]], None]] = []
-        """Who else hears which devices of a person a push reaches."""
+        self.on_contact, self.on_pushable = self._reaching.on_device, self._reaching.on_pushable
 
     # Life
 
@@ -379,15 +376,11 @@ class Engine:
 
     def contact(self, staff: str, device: str, reach: Reach, at: int) -> None:
         """A device's reach changed; alarms that wait for or count on this person are looked at again."""
-        for heard in self.on_contact:
-            heard(staff, device, reach, at)
         self._reaching.device(staff, device, reach, at)
 
     def pushable(self, staff: str, devices: tuple[str, ...]) -> None:
         """The devices of this person that a push reaches from now on. Say it before `begin` too: who sleeps
         then can be reached."""
-        for heard in self.on_pushable:
-            heard(staff, devices)
         self._reaching.pushable(staff, devices)
 
     def lost_many(self, at: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from alarmhub.core.drilling import (
-    Line,
+    DrillLine,
     Outcome,
     Result,
     State,
@@ -62,36 +62,36 @@ def test_what_cannot_be_silent_is_not_drilled_in_silence() -> None:
 
 def test_nothing_takes_a_receipt_back() -> None:
     """A receipt counts late and against what was thought; a failure after it counts for nothing."""
-    rang = settled(Line(ANNA, "a", "fcm"), Outcome.RANG, after_ms=7)
+    rang = settled(DrillLine(ANNA, "a", "fcm"), Outcome.RANG, after_ms=7)
     assert (rang.outcome, rang.after_ms) == (Outcome.RANG, 7)
     assert settled(rang, Outcome.FAILED, Why.NOT_TAKEN) == rang
     assert settled(rang, Outcome.RANG, after_ms=9) == rang
-    refused = settled(Line(ANNA, "a", "fcm"), Outcome.FAILED, Why.NOT_TAKEN)
+    refused = settled(DrillLine(ANNA, "a", "fcm"), Outcome.FAILED, Why.NOT_TAKEN)
     assert settled(refused, Outcome.RANG, after_ms=8).outcome is Outcome.RANG
-    pager = Line(ANNA, "", "pager", Outcome.CANNOT, Why.ONE_WAY)
+    pager = DrillLine(ANNA, "", "pager", Outcome.CANNOT, Why.ONE_WAY)
     assert settled(pager, Outcome.FAILED) == pager
 
 
 def test_only_a_whole_drill_is_green() -> None:
     """What waits at the end has failed, or was cut; a pager is neither; nobody at all is red."""
-    rang, waits = Line(ANNA, "a", "socket", Outcome.RANG), Line("bo", "b", "socket")
-    pager = Line("rut", "", "pager", Outcome.CANNOT)
+    rang, waits = DrillLine(ANNA, "a", "socket", Outcome.RANG), DrillLine("bo", "b", "socket")
+    pager = DrillLine("rut", "", "pager", Outcome.CANNOT)
     assert counted([rang, waits]).state is State.RUNNING
     assert closed([rang, pager], "1", cut=False) == Result(State.OK, 1, 0, 1, "1", (rang, pager))
     over = closed([rang, waits], "1", cut=False)
     assert (over.state, over.red, over.lines[1].why) == (State.FAILED, 1, "no_receipt")
     cut = closed([rang, waits], "1", cut=True)
     assert (cut.state, cut.good, cut.red, cut.open) == (State.INTERRUPTED, 1, 0, 1)
-    failed = Line("cia", "c", "socket", Outcome.FAILED)
+    failed = DrillLine("cia", "c", "socket", Outcome.FAILED)
     assert closed([failed, waits], "1", cut=True).state is State.FAILED
     assert closed([], "1", cut=False).state is State.FAILED
 
 
 def test_a_drill_that_a_crash_cut_off_is_never_green() -> None:
     """Not even when every phone had confirmed."""
-    whole = counted([Line(ANNA, "a", "socket", Outcome.RANG)], "1")
+    whole = counted([DrillLine(ANNA, "a", "socket", Outcome.RANG)], "1")
     assert cut_off(whole).state is State.INTERRUPTED
-    waited = cut_off(counted([Line(ANNA, "a", "socket")], "1"))
+    waited = cut_off(counted([DrillLine(ANNA, "a", "socket")], "1"))
     assert waited.lines[0].outcome is Outcome.INTERRUPTED
     assert cut_off(Result()).state is State.INTERRUPTED
 

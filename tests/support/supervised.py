@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from alarmhub.core.drilling import DrillRules, Line, Result
+from alarmhub.core.drilling import DrillLine, DrillRules, Result
 from alarmhub.core.handsets import HandsetRules, Said
 from alarmhub.core.reach import Reach
 from alarmhub.engine.drills import Drills
@@ -116,7 +116,7 @@ class Supervised(Shift):
         assert isinstance(row.result, Result)
         return row.result
 
-    def lines(self, unit: str = "201") -> dict[tuple[str, str], Line]:
+    def lines(self, unit: str = "201") -> dict[tuple[str, str], DrillLine]:
         """Its lines by person and channel."""
         return {(line.staff, line.channel): line for line in self.result(unit).lines}
 
