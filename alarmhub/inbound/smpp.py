@@ -37,6 +37,9 @@ SEND_WITHIN_S: Final = 18.0
 again."""
 PAUSE_S: Final = 1.0
 """After the centre has throttled, nothing more is sent to it for so long."""
+UNANSWERED_IN_A_ROW: Final = 2
+"""So many messages in a row that were not answered: whoever says that it is there does nothing, and is called
+anew."""
 FAILED_IN_A_ROW: Final = 3
 """So many messages in a row that a centre did not take, though its link is up, are news."""
 AGAIN_SPREAD: Final = 0.3
@@ -93,6 +96,7 @@ class SmppAdapter:
         self._why_not = ""
         self._silent = False
         self._failed_in_a_row = 0
+        self._unanswered_in_a_row = 0
         self._pace = Pace(
             window=settings.window,
             enquire_ms=round(settings.enquire_every_s * 1000),
@@ -218,7 +222,7 @@ class SmppAdapter:
         """Act on one event."""
         match event:
             case Bound():
-                self._bound, self._why_not = True, ""
+                self._bound, self._why_not, self._unanswered_in_a_row = True, "", 0
                 self._feed.connected(session.connection.peer)
                 self._pump()
             case Alive():
@@ -227,7 +231,7 @@ class SmppAdapter:
                 self._on_submitted(event)
                 self._pump()
             case SubmitLost():
-                self._on_lost(event)
+                self._on_lost(session, event)
                 self._pump()
             case Arrived():
                 self._on_arrived(session, event)
@@ -235,6 +239,7 @@ class SmppAdapter:
                 self._feed.refused("unreadable", event.cause, fault=False)
 
     def _on_submitted(self, event: Submitted) -> None:
+        self._unanswered_in_a_row = 0
         outgoing = self._under_way.pop(event.token, None)
         if outgoing is None:
             return
@@ -259,13 +264,17 @@ class SmppAdapter:
             self._count_failed(words)
             _settle(outgoing, None)
 
-    def _on_lost(self, event: SubmitLost) -> None:
+    def _on_lost(self, session: _Session, event: SubmitLost) -> None:
         outgoing = self._under_way.pop(event.token, None)
-        if outgoing is not None:
-            self._feed.text("lost")
-            if self.ready:
-                self._count_failed(event.cause)
-            _settle(outgoing, DeliveryFailed(event.cause))
+        if outgoing is None:
+            return
+        self._feed.text("lost")
+        _settle(outgoing, DeliveryFailed(event.cause))
+        if session.codec.bound:
+            self._count_failed(event.cause)
+            self._unanswered_in_a_row += 1
+            if self._unanswered_in_a_row == UNANSWERED_IN_A_ROW:
+                session.connection.close("messages are not answered")
 
     def _pause(self) -> None:
         loop = asyncio.get_running_loop()

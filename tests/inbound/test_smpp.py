@@ -269,6 +269,18 @@ async def test_a_centre_that_is_half_open_is_left_and_called_again() -> None:
         assert any(heard.command == ENQUIRE for heard in it.smsc.heard)
 
 
+async def test_a_centre_that_is_there_and_does_nothing_is_called_anew() -> None:
+    """It answers when asked, and no message: after two of them another connection is tried."""
+    async with rig(answer_within_s=1) as it:
+        it.smsc.answers.extend([None, None])
+        results = await asyncio.gather(it.link.text(RINGS), it.link.text(RINGS), return_exceptions=True)
+        assert all(isinstance(result, DeliveryFailed) for result in results)
+        await until(lambda: it.smsc.binds == 2, "it is called again")
+        await it.ready()
+        await it.link.text(RINGS)
+        assert len(it.smsc.submits) == 3
+
+
 async def test_a_centre_that_never_answers_a_bind_is_left() -> None:
     """In time."""
     smsc = Smsc()
