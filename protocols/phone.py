@@ -248,13 +248,15 @@ def _shortened(text: str) -> str:
 
 
 class Welcome(Struct, frozen=True, gc=False, tag_field="type", tag="welcome"):
-    """Accepted as `staff`. `beat_every`: seconds between the phone's beats. `at`: hub's clock, epoch ms."""
+    """Accepted as `staff`. `beat_every`: seconds between the phone's beats. `at`: hub's clock, epoch ms.
+    `availability`: as the hub has it now, "" = not on duty."""
 
     staff: str
     beat_every: float
     at: int
     features: tuple[str, ...] = ()
     name: str = ""
+    availability: str = ""
 
 
 class Why(Struct, frozen=True, gc=False):

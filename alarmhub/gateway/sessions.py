@@ -157,7 +157,8 @@ class Sessions:
             self._admit(connection, staff, hello, digest)
 
     def _admit(self, connection: Connection, staff: str | None, hello: Hello, digest: bytes) -> None:
-        site = self._desk.world().site
+        world = self._desk.world()
+        site = world.site
         if staff == "":
             connection.close(Closing.NOBODY, "nobody is signed in on this phone")
             return
@@ -174,12 +175,14 @@ class Sessions:
             replaced.close(Closing.REPLACED, "this device has a newer connection")
         connection.digest = digest
         now = self._desk.now()
+        duties = world.roster.by_staff.get(staff, ())
         self._screens.sync(
             connection,
             Welcome(
-                staff=staff, beat_every=self._beat_s, at=now, features=FEATURES, name=site.staff[staff].name
+                staff=staff, beat_every=self._beat_s, at=now, features=FEATURES, name=site.staff[staff].name,
+                availability=duties[0].availability if duties else "",
             ),
-        )
+        )  # fmt: skip
         state = self.state_of(staff)
         if state.banners or state.warnings or not state.storing:
             connection.send(encode(state))

@@ -72,11 +72,12 @@ class SignInWays(Struct, frozen=True):
 
 class PhoneConfig(Struct, frozen=True):
     """What the phone app must know first. `socket`: the phone socket's URL. `vapid_public`: the hub's key for
-    Web Push, "" = it does not push that way."""
+    Web Push, "" = it does not push that way. `version`: of the files; another one, load again."""
 
     socket: str
     vapid_public: str
     sign_in: SignInWays
+    version: str
 
 
 class Pages:
@@ -96,6 +97,8 @@ class Pages:
         self._socket_port, self._socket_url, self._secure = socket_port, socket_url, secure
         self._vapid_public, self._sign_in = vapid_public, sign_in
         self._files = _read()
+        tags = "".join(self._files[name].tag for name in sorted(self._files))
+        self._version = sha256(tags.encode()).hexdigest()[:16]
         missing = set(PAGES.values()) - set(self._files)
         if missing:
             raise RuntimeError(f"the package lacks {', '.join(sorted(missing))}")
@@ -133,7 +136,9 @@ class Pages:
     async def _config(
         self, request: web.BaseRequest, _caller: Token | None, _name: str
     ) -> web.StreamResponse:
-        config = PhoneConfig(self.socket_for(request), self._vapid_public(), self._sign_in())
+        config = PhoneConfig(
+            self.socket_for(request), self._vapid_public(), self._sign_in(), self._version
+        )
         return web.Response(
             body=msgspec.json.encode(config), content_type="application/json", headers={**_HEADERS}
         )

@@ -17,10 +17,12 @@ from tests.support.waiting import until
 
 
 async def test_hello_is_answered_with_the_pace_of_beats() -> None:
-    """Welcome names the person and how often to beat."""
+    """Welcome names the person, the availability the hub has of her, and how often to beat."""
     async with running(beat_s=2.5) as hub:
         anna = await hub.phone("anna")
-        assert anna.welcome == Welcome(staff="anna", beat_every=2.5, at=hub.clock.now(), name="Anna Lind")
+        assert anna.welcome == Welcome(
+            staff="anna", beat_every=2.5, at=hub.clock.now(), name="Anna Lind", availability="available"
+        )
 
 
 async def test_a_beat_is_answered_with_the_hubs_clock() -> None:

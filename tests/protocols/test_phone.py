@@ -248,7 +248,10 @@ def test_an_alarm_frame_is_the_shared_part_and_the_personal_part() -> None:
 @pytest.mark.parametrize(
     ("sent", "fields"),
     [
-        (Welcome(staff="a", beat_every=3.0, at=1), {"type", "staff", "beat_every", "at", "features", "name"}),
+        (
+            Welcome(staff="a", beat_every=3.0, at=1),
+            {"type", "staff", "beat_every", "at", "features", "name", "availability"},
+        ),
         (Synced(), {"type"}),
         (Gone(id="a", rev=1, reason="taken", at=1), {"type", "id", "rev", "reason", "at", "text"}),
         (Result(ok=True, req="r"), {"type", "ok", "req"}),

@@ -53,7 +53,10 @@ async def test_the_phone_app_is_told_where_its_socket_is() -> None:
         answer = await call("GET", "/api/v1/phone/config", secret=None)
 
     assert answer.status == 200
+    version = answer.body["version"]
+    assert len(version) == 16
     assert answer.body == {
+        "version": version,
         "socket": "ws://127.0.0.1:8081/phone",
         "vapid_public": "",
         "sign_in": {"local": False, "passkeys": False, "oidc": False},

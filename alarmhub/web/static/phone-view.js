@@ -1,0 +1,229 @@
+// What the app shows of alarms: the list, one alarm in full, the ringing screen, what is wrong. Pure: from the
+// app's state to elements; it keeps nothing and presses nothing.
+
+import { dialled, ringOf } from "./phone-alarms.js";
+import { h } from "./phone-dom.js";
+import { exclamations, kindIcon, priorityIcon } from "./phone-icons.js";
+import { clock, duration, say, sayOr } from "./phone-words.js";
+
+// In the thumb's reach: what is pressed most is the largest and the lowest.
+const JUST_NOW_MS = 5_000;
+const MAIN = ["accept", "take_over", "attend", "done", "safe"];
+
+export function topBar(app) {
+  const { link, welcome } = app;
+  const contact = link.contact;
+  return h("header", { class: "bar" },
+    h("p", { class: "who" }, welcome?.name || say("app"), unitOf(app) && h("span", { class: "soft" }, ` ${unitOf(app)}`)),
+    h("p", { class: `contact ${contact}` }, h("span", { class: "dot", "aria-hidden": "true" }), say(`contact_${contact}`)),
+  );
+}
+
+function unitOf(app) {
+  return app.shift?.shift?.unit_label ?? "";
+}
+
+// Everything that keeps this phone from doing its duty, the worst first, each with what to do about it.
+export function banners(app) {
+  return [
+    app.needsTouch && h("button", { class: "banner warn mute wide", "data-do": "unlock", "data-key": "mute" },
+      h("strong", {}, say("mute_now")), h("span", {}, say("mute_now_more"))),
+    app.link.contact === "lost" && h("div", { class: "banner bad", "data-key": "lost" },
+      h("h2", {}, say("contact_lost")), h("p", {}, say("contact_lost_more")),
+      app.lostAt && h("p", {}, say("contact_since", { time: clock(app.lostAt) })),
+      !app.hushed && h("button", { class: "wide", "data-do": "hush" }, say("hush_warning"))),
+    app.link.contact !== "lost" && !app.storing && h("div", { class: "banner bad", "data-key": "storing" },
+      h("h2", {}, say("not_storing")), h("p", {}, say("not_storing_more")),
+      !app.hushed && h("button", { class: "wide", "data-do": "hush" }, say("hush_warning"))),
+    ...app.banners.map((text) => h("p", { class: "banner warn", "data-key": `b ${text}` }, text)),
+    ...app.warnings.map((text) => h("p", { class: "banner warn", "data-key": `w ${text}` }, text)),
+    app.expired && h("button", { class: "banner plain wide", "data-do": "go", "data-to": "shift", "data-key": "expired" },
+      say("sign_in_first_more"), " ", h("u", {}, say("sign_in"))),
+    app.stale && h("button", { class: "banner plain wide", "data-do": "reload", "data-key": "stale" }, say("new_version")),
+    keptLine(app),
+  ];
+}
+
+function keptLine(app) {
+  const waiting = app.answers.waiting().length;
+  if (waiting === 0) return null;
+  return h("p", { class: "banner plain", "data-key": "kept" }, waiting === 1 ? say("kept_answer") : say("kept_answers", { n: waiting }));
+}
+
+export function alarmList(app) {
+  const alarms = app.alarms.listed();
+  if (alarms.length === 0) {
+    return h("section", { class: "calm" }, h("h1", {}, say("calm")), h("p", { class: "soft" }, say("calm_more")), drillLine(app));
+  }
+  return h("section", {}, h("h1", { class: "spoken" }, say("alarms")),
+    h("ul", { class: "stack" }, alarms.map((alarm) => h("li", { "data-key": alarm.id }, card(app, alarm)))), drillLine(app));
+}
+
+function drillLine(app) {
+  return app.drillAt ? h("p", { class: "soft discreet" }, say("silent_drill", { time: clock(app.drillAt) })) : null;
+}
+
+function card(app, alarm) {
+  const muted = alarm.rings && app.ringer.isMuted(alarm);
+  return h("button", { class: `alarm ${tone(alarm)}${alarm.rings ? " rings" : ""}`, "data-do": "open", "data-alarm": alarm.id },
+    heading(alarm),
+    h("span", { class: "place" }, alarm.place_label),
+    h("span", { class: "line" }, alarm.unit_label, " · ", h("span", { "data-age": "" }, age(app, alarm)), alarm.count > 1 && ` · ${say("count", { n: alarm.count })}`),
+    h("span", { class: "line strong" }, stand(app, alarm)),
+    muted && !pending(app, alarm) && h("span", { class: "line" }, say("muted_here")),
+  );
+}
+
+function tone(alarm) {
+  return alarm.drill ? "drill" : alarm.priority;
+}
+
+// Kind by word and shape, priority by word, shape and colour.
+function heading(alarm) {
+  const what = alarm.drill ? say("prov") : typeLabel(alarm);
+  return h("span", { class: `kind ${tone(alarm)}` },
+    kindIcon(alarm.drill ? "drill" : alarm.kind),
+    h("span", { class: "what" }, what),
+    h("span", { class: "prio" }, h("span", { class: "badge" }, priorityIcon(alarm.priority), h("span", { class: "bang", "aria-hidden": "true" }, exclamations(alarm.priority))), say(`p_${alarm.priority}`)),
+  );
+}
+
+// The site's own name for the type; where it has none of its own, the kind in the reader's language.
+export function typeLabel(alarm) {
+  const kind = sayOr(`k_${alarm.kind}`, alarm.kind_label);
+  return alarm.type_label && alarm.type_label !== alarm.kind_label ? alarm.type_label : kind;
+}
+
+function stand(app, alarm) {
+  const waiting = pending(app, alarm);
+  if (waiting) return waiting;
+  if (alarm.you === "accepted") return say("you_take");
+  if (alarm.you === "arrived") return say("you_there");
+  if (alarm.you === "holding") return say("you_holding");
+  if (alarm.accepted_by.length) return `${say("taken_by", { names: alarm.accepted_by.join(", ") })}${alarm.phase === "partly_accepted" ? ` · ${say("phase_partly")}` : ""}`;
+  if (alarm.phase === "attended") return say("phase_attended");
+  if (alarm.drill) return say("prov_more");
+  return alarm.you === "noted" ? say("you_noted") : say("nobody_yet");
+}
+
+function pending(app, alarm) {
+  const [answer] = app.answers.of(alarm.id);
+  if (answer === undefined) return "";
+  const state = app.answers.sent.has(answer.req) ? say("sending") : say("waits");
+  return `${say(answer.frame.type)} · ${state}`;
+}
+
+function age(app, alarm) {
+  const since = app.hubNow() - alarm.raised_at;
+  return since < JUST_NOW_MS ? say("just_now") : say("age", { t: duration(since) });
+}
+
+function countdown(app, alarm) {
+  if (alarm.next_step_at === null || alarm.drill) return null;
+  const left = alarm.next_step_at - app.hubNow();
+  const accepted = alarm.phase === "accepted" || alarm.phase === "attended";
+  const words = left < 1000 ? say("next_soon") : say(accepted ? "next_accepted" : "next_ringing", { t: duration(left) });
+  return h("p", { class: "countdown", "data-key": "next" }, words);
+}
+
+// One alarm in full: what, where, the plant's own words, how old, who, what next; answers within the thumb's
+// reach. `ringing`: over everything else.
+export function alarmScreen(app, alarm, ringing) {
+  const others = ringing ? app.ringer.audible().length - 1 : 0;
+  return h("section", {
+    class: `full ${tone(alarm)}${ringing ? " ringing" : ""}`, "data-key": `full ${alarm.id}`,
+    role: ringing ? "dialog" : "region", "aria-modal": ringing ? "true" : null, "aria-labelledby": "full-what full-title",
+  },
+    h("div", { class: "head" },
+      heading(alarm),
+      alarm.drill && h("p", { class: "prov" }, say("prov"), h("span", {}, say("prov_more"))),
+      h("p", { id: "full-what", class: "spoken" }, `${alarm.drill ? say("prov") : typeLabel(alarm)}, ${say("priority", { p: say(`p_${alarm.priority}`) })}`),
+      h("h1", { id: "full-title", tabindex: "-1", class: "place" }, alarm.place_label),
+      h("p", { class: "unit" }, alarm.unit_label),
+    ),
+    h("div", { class: "facts" },
+      alarm.source_text && h("p", { class: "plant" }, h("span", { class: "soft" }, `${say("plant_says")}: `), h("q", {}, alarm.source_text)),
+      alarm.text && alarm.text !== alarm.source_text && h("p", {}, alarm.text),
+      h("p", { class: "stand" }, stand(app, alarm)),
+      countdown(app, alarm),
+      h("p", { class: "soft" }, age(app, alarm), alarm.count > 1 && ` · ${say("count", { n: alarm.count })}`),
+      alarm.flags.map((flag) => sayOr(`f_${flag}`, "")).filter(Boolean).map((text) => h("p", { class: "flag" }, text)),
+      others > 0 && h("button", { class: "others wide", "data-do": "list" }, others === 1 ? say("also_ring") : say("also_rings", { n: others }), " · ", say("show_all")),
+      reasons(app, alarm),
+    ),
+    buttons(app, alarm, ringing),
+  );
+}
+
+function reasons(app, alarm) {
+  const why = alarm.why.map(({ code, text }) => sayOr(`why_${code}`, sentence(text)));
+  const mine = app.welcome?.name;
+  const names = (alarm.told_names ?? []).filter((name) => name !== mine);
+  const more = alarm.told_more ?? 0;
+  const told = names.length === 0 ? say("only_you") : more > 0 ? say("and_more", { names: names.join(", "), n: more }) : `${names.join(", ")}.`;
+  return h("dl", { class: "reasons" },
+    why.length > 0 && [h("dt", {}, say("why_me")), h("dd", {}, why.join(" "))],
+    !alarm.drill && [h("dt", {}, say("who_else")), h("dd", {}, told)],
+  );
+}
+
+function sentence(text) {
+  const trimmed = String(text).trim();
+  return trimmed === "" ? "" : `${trimmed[0].toUpperCase()}${trimmed.slice(1)}${/[.!?]$/.test(trimmed) ? "" : "."}`;
+}
+
+function buttons(app, alarm, ringing) {
+  const number = dialled(alarm.callback);
+  const can = app.answers.of(alarm.id).length > 0 ? [] : alarm.can;
+  const main = can.find((answer) => MAIN.includes(answer));
+  const side = can.filter((answer) => answer !== main);
+  const muteable = alarm.rings && !app.ringer.isMuted(alarm);
+  const pairs = [
+    ...side.map((answer) => button(alarm, answer, "")),
+    number && h("a", { class: "button", href: number, "data-key": "call" }, say("call_back")),
+    !ringing && h("button", { "data-do": "back", "data-key": "back" }, say("back")),
+  ].filter(Boolean);
+  if (pairs.length % 2 === 1) pairs[0].classList.add("alone");
+  return h("div", { class: "answers" },
+    muteable && !alarm.drill && h("button", { class: "quiet", "data-do": "mute", "data-alarm": alarm.id, "data-key": "mute" }, say("mute_ring")),
+    pairs,
+    main && button(alarm, main, "primary main"),
+    muteable && alarm.drill && h("button", { class: "primary main", "data-do": "mute", "data-alarm": alarm.id, "data-key": "mute" }, say("prov_heard")),
+  );
+}
+
+function button(alarm, answer, className) {
+  return h("button", { class: className, "data-do": "answer", "data-answer": answer, "data-alarm": alarm.id, "data-key": answer }, say(answer));
+}
+
+// Which alarm covers the screen: the most urgent that sounds here and was not put aside.
+export function covering(app) {
+  return app.ringer.audible().find((alarm) => !app.aside.has(ringOf(alarm)));
+}
+
+export function availability(app) {
+  if (!app.welcome) return null;
+  return h("div", { class: "segments", role: "group", "aria-label": say("availability") },
+    ["available", "busy", "break"].map((state) => h("button", {
+      "data-do": "availability", "data-state": state, "aria-pressed": String(app.availability === state), "data-key": state,
+    }, say(state))));
+}
+
+export function lastOne(app) {
+  const { state, candidates } = app.lastOne;
+  return h("section", { class: "page", role: "region", "aria-labelledby": "last-title" },
+    h("h1", { id: "last-title", tabindex: "-1" }, say("last_one", { unit: unitOf(app) })),
+    candidates.length === 0 ? h("p", {}, say("nobody_free")) : [
+      h("p", {}, say("last_one_more")),
+      candidates.map(({ staff, name }) => h("button", { class: "wide", "data-do": "substitute", "data-staff": staff, "data-state": state, "data-key": staff }, name)),
+    ],
+    h("button", { class: "wide", "data-do": "back" }, say("back")),
+  );
+}
+
+export function tabs(app, names) {
+  const here = names.includes(app.screen) ? app.screen : "alarms";
+  return h("nav", { class: "tabs", "aria-label": say("app") }, names.map((name) => h("button", {
+    "data-do": "go", "data-to": name, "aria-current": here === name ? "page" : null, "data-key": name,
+  }, say(name))));
+}
