@@ -175,7 +175,7 @@ class HandedOver(Struct, frozen=True, gc=False, tag="handed_over"):
 
 
 class WorldChanged(Struct, frozen=True, gc=False, tag="world_changed"):
-    """Roster, site, or reach changed for an open alarm. `cause`: roster, site, reach, grace, restart.
+    """Roster, site, or reach changed for an open alarm. `cause`: roster, site, reach, texts, grace, restart.
 
     `staff`: whose contact changed (cause reach); `contact_lost_at`: when it was lost, None = regained.
     """

@@ -30,6 +30,9 @@ def on_world_changed(draft: Draft, event: WorldChanged) -> None:
         case "reach":
             _contact(draft, event)
             _send_instead(draft, event.staff)
+        case "texts":
+            for told in draft.alarm.told:
+                _send_instead(draft, told.staff)
         case "roster" | "site":
             _off_duty_acceptors(draft)
             if draft.alarm.phase in _RINGING:

@@ -107,7 +107,7 @@ class Engine:
             tell=self.say,
             texts=texts,
         )
-        self.texts = Texts(clock, self.state, lambda item: self._writer.put(item))
+        self.texts = Texts(clock, self.state, lambda item: self._writer.put(item), self._watch.texts_up)
         self._phones: list[Phones] = []
         self._measures = Measures(metrics, clock)
         self.facts: Sequence[FactRow] = ()

@@ -29,10 +29,18 @@ _sms = msgspec.json.Decoder(Sms)
 
 
 class Texts:
-    """See the module. `put` queues an item for the next commit."""
+    """See the module. `put` queues an item for the next commit; `up` hears whether anything can be sent."""
 
-    def __init__(self, clock: Clock, state: State, put: Callable[[Item], None]) -> None:
-        self._clock, self._state, self._put = clock, state, put
+    def __init__(
+        self, clock: Clock, state: State, put: Callable[[Item], None], up: Callable[[bool], None]
+    ) -> None:
+        self._clock, self._state, self._put, self._up = clock, state, put, up
+        self._links: dict[str, bool] = {}
+
+    def link(self, name: str, *, up: bool) -> None:
+        """A link counts as up or down (already with hysteresis)."""
+        self._links[name] = up
+        self._up(any(self._links.values()))
 
     def code(self, number: str, code: str) -> Code | None:
         """What this code means to the person with this number; None: nothing."""

@@ -43,10 +43,10 @@ class Watch:
         tell: Callable[[Signal], None],
         texts: bool = False,
     ) -> None:
-        """`texts`: there is a link for text messages."""
+        """`texts`: there is a link for text messages, taken to be up until `texts_up` says otherwise."""
         self._clock, self._state, self._contacts, self._touches = clock, state, contacts, Touches()
         self._pagers, self._put, self._tell = pagers, put, tell
-        self._texts = texts
+        self._texts, self._one_way = texts, texts or pagers is not None
         self._site = notices.empty_site()
         self._roster: Roster | None = None
         self._world: World | None = None
@@ -114,7 +114,7 @@ class Watch:
         state = self._state
         roster = roster_at(self._site, now, state.availability, state.shifts, state.substitutes)
         self._roster, self._world = roster, None
-        if self._pagers is not None or self._texts:
+        if self._one_way:
             self._contacts.pagers(s.id for s in self._site.staff.values() if self._is_reached_one_way(s))
         if before is None or (roster.hash == before.hash and not always):
             return
@@ -128,6 +128,17 @@ class Watch:
         if self._texts and person.sms is not None:
             return True
         return self._pagers is not None and person.pager is not None and self._pagers(person.pager)
+
+    def texts_up(self, up: bool) -> None:
+        """A link for text messages works again, or none does any more: who has nothing but a number is out of
+        reach meanwhile, and is not waited for. What could not be sent is sent afterwards."""
+        if up is self._texts:
+            return
+        self._texts, self._world = up, None
+        now = self._clock.now()
+        self.look(now)
+        for alarm in sorted(self._state.alarms.values(), key=urgency):
+            self._put(WorldItem(now, RANK_OF[alarm.priority], alarm.id, WorldChanged("texts")))
 
     def words_changed(self) -> None:
         """Somebody said something of being at work, and when that ceases to count may come sooner."""

@@ -124,6 +124,7 @@ class SmppAdapter:
         self._feed.supervise(
             down_s=settings.down_s, up_s=settings.up_s, polls=False, tell=self._tell, down=self._silent
         )
+        self._feed.hub.texts.link(self.source, up=not self._silent)
         await self._dialer.start()
 
     async def close(self) -> None:
@@ -322,6 +323,7 @@ class SmppAdapter:
 
     def _tell(self, up: bool) -> None:
         self._silent = not up
+        self._feed.hub.texts.link(self.source, up=up)
         if up:
             self._feed.well(_SILENT)
             return

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from alarmhub.core.alarm import Alarm, told_of
 from alarmhub.core.effects import Page, Push, Says, Sms
-from alarmhub.core.events import TextReported
+from alarmhub.core.events import TextReported, WorldChanged
 from alarmhub.core.kinds import RULES, Kind, Priority
 from alarmhub.core.reach import Reach
 from alarmhub.core.site import Duty
@@ -103,6 +103,36 @@ def test_a_phone_lost_before_it_rang_leaves_the_number() -> None:
     assert texts(ward, call) == []
     ward.at(9).phone("anna", Reach.ONE_WAY)
     ward.at(9.5).phone("anna", Reach.ONE_WAY)
+    assert said(ward, call) == [("anna", "rings")]
+
+
+def link(ward: Ward, up: bool, reach: Reach, *staff: str) -> None:
+    """The link goes or comes back, and with it the reach of these."""
+    ward.texts = up
+    ward.reach.update(dict.fromkeys(staff, reach))
+    ward.tell_all(WorldChanged("texts"))
+
+
+def test_a_link_that_goes_leaves_nobody_to_wait_for() -> None:
+    """Nobody of the step can be reached any more: the next one rings at once, and is not texted."""
+    ward = ward_with_numbers("anna", "bo")
+    call = ward.press("12/1")
+    ward.at(5)
+    link(ward, False, Reach.NONE, "anna", "bo")
+    assert call.alarm.step == 1 and {"cia", "dan"} <= call.ringing
+    assert len(said(ward, call)) == 2
+
+
+def test_a_link_that_is_back_texts_whom_it_could_not() -> None:
+    """Whoever is still to ring; who was texted a moment ago is not texted again."""
+    ward = ward_with_numbers("anna", "bo", reach=Reach.NONE)
+    ward.phone("bo", Reach.LIVE)
+    ward.texts = False
+    call = ward.press("12/1")
+    assert said(ward, call) == []
+    ward.at(5)
+    link(ward, True, Reach.ONE_WAY, "anna")
+    link(ward, True, Reach.ONE_WAY, "anna")
     assert said(ward, call) == [("anna", "rings")]
 
 

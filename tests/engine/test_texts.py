@@ -166,3 +166,21 @@ async def test_codes_of_one_batch_differ() -> None:
         await until(lambda: len(sent.of(Says.RINGS)) >= 4, "all are texted")
         mine = [(sms.alarm, sms.code) for sms in sent.of(Says.RINGS) if sms.staff == NURSE]
         assert len({code for _, code in mine}) == len({alarm for alarm, _ in mine}) == 2
+
+
+async def test_without_any_link_a_number_is_no_reach() -> None:
+    """Down only when the last of two is; back with the first. Open alarms are looked at again."""
+    sent = Sent()
+    async with house(sent) as rig:
+        texts, contacts = rig.engine.texts, rig.engine.contacts
+        texts.link("one", up=True)
+        texts.link("two", up=True)
+        texts.link("one", up=False)
+        assert contacts.reach[NURSE] is Reach.ONE_WAY and rig.engine.world().texts
+        texts.link("two", up=False)
+        assert NURSE not in contacts.reach and not rig.engine.world().texts
+        opened = await rig.press("r1")
+        assert opened.alarm is not None and not sent.messages
+        texts.link("one", up=True)
+        await until(lambda: {sms.staff for sms in sent.of(Says.RINGS)} == set(NUMBERS), "both are texted")
+        assert contacts.reach[NURSE] is Reach.ONE_WAY

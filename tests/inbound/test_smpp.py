@@ -246,15 +246,17 @@ async def test_a_centre_that_is_away_is_news_and_its_return_too() -> None:
         await smsc.stop()
         await until(lambda: it.news, "it is told")
         assert "är nere" in it.news[0] and "nås inte" in it.news[0]
+        assert it.hub.texts_up == [True, False]
         await smsc.start()
         await until(lambda: len(it.news) == 2, "its return is told")
         assert it.news[1] == "over: trouble:operator:silent"
+        assert it.hub.texts_up == [True, False, True]
 
 
 async def test_what_a_hub_before_this_one_told_is_taken_back() -> None:
     """A restart keeps the news and its end."""
     async with rig(told="silent", up_s=0.2) as it:
-        assert not it.feed.up
+        assert not it.feed.up and it.hub.texts_up == [False]
         await until(lambda: it.news == ["over: trouble:operator:silent"], "it is taken back")
     async with rig(told="texts") as it:
         await it.link.text(RINGS)

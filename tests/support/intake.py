@@ -97,7 +97,8 @@ class Intake:
         self.entries: dict[str, list[TimelineEntry]] = {}
         self._answered: dict[tuple[str, str], Any] = {}
         self.state = State()
-        self.texts = Texts(MonotonicClock(), self.state, self._keep_item)
+        self.texts_up: list[bool] = []
+        self.texts = Texts(MonotonicClock(), self.state, self._keep_item, self.texts_up.append)
         self.reports: list[TextReported] = []
 
     def forget(self) -> None:
