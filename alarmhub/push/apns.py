@@ -7,7 +7,6 @@ is said. It refuses to call an address dead without Apple's word.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,13 +17,13 @@ from alarmhub.logs import Line
 from alarmhub.people import PushTarget
 from alarmhub.push import apns_note
 from alarmhub.push.apns_token import KeyFault, ProviderToken
-from alarmhub.push.gate import Gate
 from alarmhub.push.http2 import Broken, Link
 from alarmhub.push.links import Links
+from alarmhub.push.passage import Passage
 from alarmhub.push.retry_after import retry_after_s
 from alarmhub.push.settings import ApnsSettings
 from alarmhub.push.transport import Note, Outcome, Sent
-from alarmhub.push.twice import PATIENCE, twice
+from alarmhub.push.twice import PATIENCE
 from alarmhub.tasks import Crew
 
 HEX: Final = frozenset("0123456789abcdefABCDEF")
@@ -57,7 +56,7 @@ class Apns:
         url = urlsplit(settings.endpoint)
         self._host, self._scheme = url.netloc, url.scheme
         self._links = Links(self.name, settings.endpoint, ca_file=settings.ca_file, crew=crew)
-        self._gate = Gate(settings.at_once)
+        self._passage = Passage(at_once=settings.at_once, within_s=settings.answer_within_s)
         self._token: ProviderToken | None = None
         self._fault = "not started"
 
@@ -87,31 +86,27 @@ class Apns:
 
     async def send(self, target: PushTarget, note: Note, *, within_s: float | None = None) -> Sent:
         """See `Transport`."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + (self._settings.answer_within_s if within_s is None else within_s)
         if self._token is None or self._fault:
             return Sent(Outcome.REFUSED, self._fault)
         if (fault := self.address_fault(target.address, target.keys)) is not None:
             return Sent(Outcome.REFUSED, fault)
-        if turned_away := await self._gate.enter(note.priority, until):
-            return Sent(Outcome.LATER, turned_away, 1.0)
-        try:
-            return await self._sent(self._token, target, note, until - loop.time())
-        finally:
-            self._gate.leave()
+        return await self._pushed(self._token, target, note, within_s)
 
-    async def _sent(self, token: ProviderToken, target: PushTarget, note: Note, within_s: float) -> Sent:
+    async def _pushed(
+        self, token: ProviderToken, target: PushTarget, note: Note, within_s: float | None
+    ) -> Sent:
+        doubt_after_s = (within_s or self._settings.answer_within_s) * DOUBT
         used: list[Link] = []
 
         async def attempt(_number: int) -> Sent:
             try:
                 link = await self._links.link(other_than=used[0] if used else None)
                 used.append(link)
-                return await self._exchanged(link, token, target, note, within_s * DOUBT)
+                return await self._exchanged(link, token, target, note, doubt_after_s)
             except Broken as exc:
                 return Sent(Outcome.LATER if exc.unseen else Outcome.LOST, str(exc))
 
-        sent = await twice(attempt, within_s)
+        sent = await self._passage.through(note, within_s, attempt)
         if sent.outcome is Outcome.LOST and not used:
             return Sent(Outcome.LATER, self._links.fault or "no connection in time", sent.retry_after_s)
         return sent

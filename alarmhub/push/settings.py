@@ -6,6 +6,7 @@ machine (a provider under test).
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final
@@ -23,6 +24,7 @@ PUSH_HOSTS: Final = (
 )
 """The push services of today's browsers."""
 
+CONTACT: Final = re.compile(r"mailto:[^@\s]+@[\w-]+(\.[\w-]+)+|https://[\w-]+(\.[\w-]+)+", re.ASCII)
 Text = Annotated[str, Meta(min_length=1, max_length=500)]
 WithinS = Annotated[float, Meta(gt=0, le=30)]
 AtOnce = Annotated[int, Meta(ge=1, le=1000)]
@@ -49,7 +51,7 @@ class ApnsSettings(Struct, frozen=True):
 
     def faults(self) -> list[str]:
         """What these settings say against themselves: "KEY: why", each."""
-        faults = _endpoint_faults("endpoint", self.endpoint) + _file_faults("ca_file", self.ca_file)
+        faults = endpoint_faults("endpoint", self.endpoint) + _file_faults("ca_file", self.ca_file)
         faults += _file_faults("key_file", self.key_file)
         if self.key_file and self.key:
             faults.append("key: key_file is set too; expected one of them")
@@ -81,7 +83,7 @@ class FcmSettings(Struct, frozen=True):
 
     def faults(self) -> list[str]:
         """What these settings say against themselves: "KEY: why", each."""
-        faults = _endpoint_faults("endpoint", self.endpoint) + _file_faults("ca_file", self.ca_file)
+        faults = endpoint_faults("endpoint", self.endpoint) + _file_faults("ca_file", self.ca_file)
         faults += _file_faults("service_account_file", self.service_account_file)
         if self.service_account_file and self.service_account:
             faults.append("service_account: service_account_file is set too; expected one of them")
@@ -110,7 +112,7 @@ class WebPushSettings(Struct, frozen=True):
     def faults(self) -> list[str]:
         """What these settings say against themselves: "KEY: why", each."""
         faults = _file_faults("ca_file", self.ca_file)
-        if self.contact is not None and not self.contact.startswith(("mailto:", "https://")):
+        if self.contact is not None and not CONTACT.fullmatch(self.contact):
             faults.append("contact: expected mailto:ADDRESS or https://HOST")
         for host in self.hosts:
             if not _is_pattern(host):
@@ -128,13 +130,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _endpoint_faults(key: str, text: str) -> list[str]:
+def endpoint_faults(key: str, text: str, *, has_path: bool = False) -> list[str]:
+    """What is wrong with a provider's address: "KEY: why". `has_path`: a whole address, not just a host."""
     try:
         url = urlsplit(text)
         host, port = url.hostname or "", url.port
     except ValueError:
         return [f"{key}: expected https://HOST"]
-    if not host or port == 0 or url.path not in ("", "/") or url.query or url.fragment or "@" in url.netloc:
+    is_host = url.path in ("", "/") and not url.query and not url.fragment
+    if not host or port == 0 or "@" in url.netloc or not (is_host or has_path):
         return [f"{key}: expected https://HOST or https://HOST:PORT"]
     if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
         return [f"{key}: expected https://HOST; without TLS only on this machine"]
