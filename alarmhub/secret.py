@@ -1,12 +1,17 @@
 """A secret that does not print: stars in str, repr, format, logs and JSON.
 
 It keeps passwords, bearer secrets and DSNs out of logs, error texts and dumped settings by accident of
-formatting. It does not encrypt, and it does not protect against code that calls `reveal`.
+formatting. It does not encrypt, and it does not protect against code that calls `reveal`. `kept` is a secret
+that this installation makes for itself and keeps in a file.
 """
 
 from __future__ import annotations
 
 import hmac
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
 
 STARS = "********"
 
@@ -46,3 +51,28 @@ class Secret:
     def __reduce__(self) -> tuple[type[Secret], tuple[str]]:
         # A pickle would carry the text in the clear to wherever it is stored.
         raise TypeError("a Secret is not pickled")
+
+
+def kept(path: Path, fresh: Callable[[], str]) -> Secret:
+    """The secret in this file, made by `fresh` at first use, with mode 0600, and the folder with it. Raises
+    PermissionError when others may read it or we may not, and OSError when it cannot be had."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _place(path, fresh())
+    if path.stat().st_mode & 0o077:
+        raise PermissionError(f"{path} can be read by others; remove it, or give it mode 0600")
+    return Secret(path.read_text(encoding="ascii").strip())
+
+
+def _place(path: Path, text: str) -> None:
+    # Written under a name of its own and then linked: nobody ever reads half a secret, and of two processes
+    # that start at once the second takes the first one's.
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(text)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

@@ -39,7 +39,7 @@ from alarmhub.inbound.smpp_settings import SmppLink
 from alarmhub.inbound.smtp_settings import SmtpLink
 from alarmhub.inbound.snpp_settings import SnppLink
 from alarmhub.push.settings import ApnsSettings, FcmSettings, WebPushSettings
-from alarmhub.secret import Secret
+from alarmhub.secret import Secret, kept
 from alarmhub.web.sign_in_settings import SignIn
 
 ENV_PREFIX: Final = "ALARMHUB_"
@@ -225,27 +225,7 @@ def local_secret(data_dir: Path) -> Secret:
     """The secret by which commands on this machine (`press`) are known to the hub, made at first use in
     `data_dir` with mode 0600. Raises PermissionError when others may read it or we may not, and OSError when
     it cannot be had."""
-    path = data_dir / LOCAL_SECRET_FILE
-    if not path.exists():
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _place_secret(path)
-    if path.stat().st_mode & 0o077:
-        raise PermissionError(f"{path} can be read by others; remove it, or give it mode 0600")
-    return Secret(path.read_text(encoding="ascii").strip())
-
-
-def _place_secret(path: Path) -> None:
-    # Written under a name of its own and then linked: nobody ever reads half a secret, and of two processes
-    # that start at once the second takes the first one's.
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(secrets.token_urlsafe(32))
-    try:
-        os.link(fresh, path)
-    except FileExistsError:
-        pass
-    finally:
-        fresh.unlink()
+    return kept(data_dir / LOCAL_SECRET_FILE, lambda: secrets.token_urlsafe(32))
 
 
 _SECTIONS: Final[dict[str, type[Struct]]] = {

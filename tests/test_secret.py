@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import pytest
 
-from alarmhub.secret import STARS, Secret
+from alarmhub.secret import STARS, Secret, kept
 
 SECRET = Secret("korp-och-kaja")
 
@@ -43,3 +44,24 @@ def test_is_not_pickled() -> None:
     """A pickle would carry the text in the clear, so there is none."""
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(SECRET)
+
+
+def test_one_that_is_kept_is_made_once_for_its_owner(tmp_path: Path) -> None:
+    """The second reader gets the first one's, also when both found none."""
+    path = tmp_path / "data" / "s"
+
+    def late() -> str:
+        assert kept(path, lambda: "first").reveal() == "first"
+        return "second"
+
+    assert kept(path, late).reveal() == "first"
+    assert [(file.name, file.stat().st_mode & 0o777) for file in path.parent.iterdir()] == [("s", 0o600)]
+
+
+def test_one_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    """It is no secret any more."""
+    path = tmp_path / "s"
+    kept(path, lambda: "x")
+    path.chmod(0o604)
+    with pytest.raises(PermissionError, match="can be read by others"):
+        kept(path, lambda: "x")
