@@ -1,0 +1,57 @@
+"""What is said to a browser's push service, and what its answers mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alarmhub.push.transport import Note, Outcome, Sent
+from alarmhub.push.webpush_note import TTL_MOST_S, headers, keys_fault, topic, verdict
+
+
+def note(**more: Any) -> Note:
+    """Of high priority, for a minute."""
+    told: dict[str, Any] = {"id": "n1", "alarm": "a1", "rev": 3, "priority": "high", "ttl_s": 60, **more}
+    return Note(**told)
+
+
+@pytest.mark.parametrize(
+    ("priority", "urgency"),
+    [("high", "high"), ("medium", "high"), ("low", "high"), ("information", "normal")],
+)
+def test_what_rings_is_urgent(priority: str, urgency: str) -> None:
+    """A phone that saves its battery gets it too."""
+    assert headers(note(priority=priority), "x")["Urgency"] == urgency
+
+
+@pytest.mark.parametrize(
+    ("ttl_s", "said"), [(0, "0"), (-1, "0"), (60, "60"), (TTL_MOST_S + 1, str(TTL_MOST_S))]
+)
+def test_how_long_it_is_kept(ttl_s: int, said: str) -> None:
+    """Never for ever."""
+    assert headers(note(ttl_s=ttl_s), "x")["TTL"] == said
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_a_topic_always_fits_and_tells_alarms_apart(one: str, other: str) -> None:
+    """32 characters of base64url."""
+    said = topic(one)
+    assert len(said) == 32 and set(said) <= set("-_") | {chr(c) for c in range(128) if chr(c).isalnum()}
+    assert (said == topic(other)) == (one == other)
+
+
+@given(st.integers(100, 599), st.binary(max_size=200))
+def test_no_answer_makes_it_raise(status: int, said: bytes) -> None:
+    """And what it says can be printed."""
+    sent = verdict(status, said, 0)
+    assert isinstance(sent, Sent) and sent.detail.isprintable()
+    assert (sent.outcome is Outcome.DEAD) == (status in (404, 410))
+
+
+@given(st.dictionaries(st.sampled_from(["p256dh", "auth"]), st.text(max_size=300)))
+def test_no_keys_make_it_raise(keys: dict[str, str]) -> None:
+    """A client may send anything."""
+    assert keys_fault(keys) is not None
