@@ -1,8 +1,8 @@
 """`doctor`: is this installation well? One line for each thing looked at: ok, warn or fail.
 
-`examined` looks (folder, database, the hub's answers and figures); everything else judges what was seen and
-is pure, so that each line can be tested by itself. It refuses to change anything, and to call well what it
-could not look at.
+`examined` looks (folder, database, push providers, the hub's answers and figures); everything else judges
+what was seen and is pure, so that each line can be tested by itself. It refuses to change anything, and to
+call well what it could not look at.
 """
 
 from __future__ import annotations
@@ -20,15 +20,19 @@ import msgspec
 from msgspec import Struct
 from prometheus_client.parser import text_string_to_metric_families
 
-from alarmhub.clock import MonotonicClock
+from alarmhub.clock import Clock, MonotonicClock
 from alarmhub.core.roster import Roster, roster_at, unstaffed
 from alarmhub.core.site import Site
 from alarmhub.inbound.mapping import sample_mismatch
 from alarmhub.installation import opened
 from alarmhub.ports import StoreUnavailable
+from alarmhub.push.providers import checked, providers
+from alarmhub.push.settings import WebPushSettings
+from alarmhub.push.vapid import KEY_FILE
 from alarmhub.settings import LOCAL_SECRET_FILE, Settings
 from alarmhub.store.condition import Condition
 from alarmhub.store.embedded import ServerFault
+from alarmhub.tasks import Crew
 
 DISK_FAIL_MB: Final = 200
 DISK_WARN_MB: Final = 2_000
@@ -310,6 +314,24 @@ def phones(loaded: Site, roster: Roster, stored: Stored, seen: Hub) -> Iterator[
         yield ok("secrets", "everybody on duty has a phone's secret or a pager")
 
 
+def push(faults: Mapping[str, Sequence[str]], is_key_to_come: bool) -> Iterator[Finding]:
+    """Each push provider that is set: does it take us? `faults`: by its name; `is_key_to_come`: Web Push is
+    set, and the hub has not made its key pair yet."""
+    for name, wrong in faults.items():
+        yield fail(f"push {name}", "; ".join(wrong)) if wrong else ok(f"push {name}", _PROOFS[name])
+    if is_key_to_come:
+        yield ok("push webpush", "its key pair is made when the hub starts")
+    elif not faults:
+        yield ok("push", "no provider is set: sleeping phones are not woken")
+
+
+_PROOFS: Final = {
+    "apns": "Apple knows the key, and refused only the address of nobody's phone",
+    "fcm": "Firebase knows the account, and refused only the address of nobody's phone",
+    "webpush": "the key pair and the contact can be used",
+}
+
+
 def listed(names: list[str]) -> str:
     """A few names, and how many more."""
     more = len(names) - NAMED_MOST
@@ -329,6 +351,7 @@ async def examined(settings: Settings) -> list[Finding]:
     folder = settings.database.folder()
     clock = MonotonicClock()
     found = [disk(shutil.disk_usage(_existing(folder)).free, str(folder)), _secret(folder)]
+    found += await look_at_push(settings, clock)
     seen = await look_at_hub(settings.api.url())
     stored: Stored | None = None
     loaded: Site | None = None
@@ -377,6 +400,19 @@ def _secret(folder: Path) -> Finding:
     if mode & 0o077:
         return fail("local secret", f"{path} can be read by others; give it mode 0600")
     return ok("local secret", f"{path}, for its owner only")
+
+
+async def look_at_push(settings: Settings, clock: Clock) -> list[Finding]:
+    """Ask each provider that is set. Makes no key pair: that is the hub's."""
+    folder = settings.database.folder()
+    is_key_to_come = settings.webpush.on and not (folder / KEY_FILE).exists()
+    webpush = WebPushSettings() if is_key_to_come else settings.webpush
+    crew = Crew("doctor")
+    made = providers(settings.apns, settings.fcm, webpush, data_dir=folder, clock=clock, crew=crew)
+    try:
+        return list(push(await checked(made), is_key_to_come))
+    finally:
+        await crew.close()
 
 
 async def look_at_hub(url: str) -> Hub:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from alarmhub import doctor
+from alarmhub.clock import MonotonicClock
 from alarmhub.core.kinds import Kind, Priority
 from alarmhub.core.roster import roster_at
 from alarmhub.core.site import Sample
@@ -17,6 +19,8 @@ from alarmhub.demo.ground import demo_site
 from alarmhub.demo.story import instant
 from alarmhub.doctor import Finding, Hub, Level, Stored, Way
 from alarmhub.metrics import Metrics
+from alarmhub.push.settings import ApnsSettings, WebPushSettings
+from alarmhub.push.vapid import VapidKey
 from alarmhub.secret import Secret
 from alarmhub.settings import DatabaseSettings, Settings
 from alarmhub.store.condition import Condition
@@ -305,3 +309,33 @@ def test_a_secret_that_others_can_read_has_failed(tmp_path: Path) -> None:
     assert doctor._secret(tmp_path).level is Level.FAIL
     secret.chmod(0o600)
     assert doctor._secret(tmp_path).level is Level.OK
+
+
+def test_a_provider_that_takes_us_is_well_and_one_that_does_not_is_not() -> None:
+    """With what it said."""
+    found = list(doctor.push({"apns": [], "fcm": ["403 PERMISSION_DENIED: x"]}, False))
+
+    assert line(found, "push apns").level is Level.OK
+    assert line(found, "push fcm") == Finding(Level.FAIL, "push fcm", "403 PERMISSION_DENIED: x")
+
+
+def test_without_a_provider_sleeping_phones_are_not_woken() -> None:
+    """Which is no fault, but worth a line; a key pair that is still to come is none either."""
+    assert line(doctor.push({}, False), "push").level is Level.OK
+    assert [finding.what for finding in doctor.push({}, True)] == ["push webpush"]
+
+
+async def test_each_provider_that_is_set_is_asked_and_no_key_pair_is_made(tmp_path: Path) -> None:
+    """The pair is the hub's to make."""
+    settings = Settings(
+        database=DatabaseSettings(data_dir=str(tmp_path)),
+        apns=ApnsSettings(key=Secret("no key"), key_id="K", team_id="T", topic="t"),
+        webpush=WebPushSettings(contact="mailto:it@hospital.example"),
+    )
+    found = await doctor.look_at_push(settings, MonotonicClock())
+
+    assert line(found, "push apns").text.startswith("key: expected a private key")
+    assert line(found, "push webpush").level is Level.OK and not os.listdir(tmp_path)
+    VapidKey(tmp_path)
+    found = await doctor.look_at_push(settings, MonotonicClock())
+    assert line(found, "push webpush").text == "the key pair and the contact can be used"
