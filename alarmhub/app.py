@@ -31,7 +31,7 @@ from alarmhub.inbound.webhooks import Hooks
 from alarmhub.logs import Line
 from alarmhub.metrics import Metrics
 from alarmhub.ports import Change, FactRow, Fenced, Lease, StoreUnavailable, Token
-from alarmhub.push.apns import Apns
+from alarmhub.push.providers import providers, vapid_public
 from alarmhub.push.service import PushService
 from alarmhub.push.transport import Transport
 from alarmhub.settings import Settings, local_secret
@@ -263,10 +263,11 @@ class App:
     def _transports(self) -> list[Transport]:
         """The push providers that are set up."""
         settings = self.settings
-        made: list[Transport] = []
-        if settings.apns.on:
-            made.append(Apns(settings.apns, clock=self.clock, crew=self.crew))
-        return made
+        made = providers(
+            settings.apns, settings.fcm, settings.webpush,
+            data_dir=settings.database.folder(), clock=self.clock, crew=self.crew,
+        )  # fmt: skip
+        return list(made.values())
 
     async def _give_back(self) -> None:
         with suppress(StoreUnavailable, Fenced):
@@ -350,7 +351,8 @@ class App:
             sessions=self.sessions,
             doors=[
                 Pages(
-                    socket_port=lambda: self.gateway.port, socket_url=phones.public_url, secure=api.secure
+                    socket_port=lambda: self.gateway.port, socket_url=phones.public_url, secure=api.secure,
+                    vapid_public=lambda: vapid_public(self.pushes.transports.values()),
                 ),
                 *people,
                 BoardDoor(self.boards, self.engine),

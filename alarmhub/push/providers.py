@@ -6,7 +6,7 @@ It refuses to start them for longer than a check: whoever made them does, inside
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from alarmhub.clock import Clock
@@ -36,6 +36,11 @@ def providers(
     if webpush.on:
         made[WebPush.name] = WebPush(webpush, data_dir=data_dir, clock=clock)
     return made
+
+
+def vapid_public(transports: Iterable[Transport]) -> str:
+    """What browsers subscribe with, "" = the hub does no Web Push."""
+    return next((each.public_key for each in transports if isinstance(each, WebPush)), "")
 
 
 async def checked(transports: Mapping[str, Transport]) -> Mapping[str, Sequence[str]]:

@@ -60,6 +60,8 @@ class WebPush:
             resolver=PublicResolver(allow_loopback=settings.allow_loopback, inner=resolver),
         )
         self._claims: VapidClaims | None = None
+        self.public_key = ""
+        """What browsers subscribe with; "" before the start, and when there is no usable pair."""
         self._fault = "not started"
 
     def address_fault(self, address: str, keys: Mapping[str, str]) -> str | None:
@@ -71,10 +73,11 @@ class WebPush:
         """See `Transport`. With a key or CA file that cannot be used it says so, and refuses every push."""
         self._fault = ""
         try:
-            claims = VapidClaims(VapidKey(self._data_dir), self._settings.contact or "", self._clock)
+            key = VapidKey(self._data_dir)
+            claims = VapidClaims(key, self._settings.contact or "", self._clock)
             claims.header("https://push.example")
-            self._claims = claims
             self._wire.start()
+            self._claims, self.public_key = claims, key.public
         except VapidFault as exc:
             self._fault = str(exc)
         except VapidException:

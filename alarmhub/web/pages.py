@@ -136,9 +136,7 @@ class Pages:
     async def _config(
         self, request: web.BaseRequest, _caller: Token | None, _name: str
     ) -> web.StreamResponse:
-        config = PhoneConfig(
-            self.socket_for(request), self._vapid_public(), self._sign_in(), self._version
-        )
+        config = PhoneConfig(self.socket_for(request), self._vapid_public(), self._sign_in(), self._version)
         return web.Response(
             body=msgspec.json.encode(config), content_type="application/json", headers={**_HEADERS}
         )

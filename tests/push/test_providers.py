@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 from alarmhub.clock import MonotonicClock
-from alarmhub.push.providers import checked, providers
+from alarmhub.push.providers import checked, providers, vapid_public
 from alarmhub.push.settings import ApnsSettings, FcmSettings, WebPushSettings
+from alarmhub.push.vapid import VapidKey
 from alarmhub.secret import Secret
 from alarmhub.tasks import Crew
 from tests.support.apns_server import Answer, apns_server
@@ -38,7 +39,9 @@ async def test_each_is_asked_and_let_go(tmp_path: Path, p8: str) -> None:
             clock=MonotonicClock(),
             crew=crew,
         )
+        assert vapid_public(made.values()) == ""
         found = await checked(made)
+        assert vapid_public(made.values()) == VapidKey(tmp_path).public
         assert list(found) == ["apns", "fcm", "webpush"] and found["apns"] == found["webpush"] == []
         assert found["fcm"][0].startswith("service_account: expected ")
         await until(lambda: not apple.open)

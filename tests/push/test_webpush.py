@@ -337,6 +337,7 @@ class TestCheck:
         """The pair is made at first use."""
         async with pushing(tmp_path) as push:
             assert await push.check() == [] and (tmp_path / KEY_FILE).exists()
+            assert push.public_key == VapidKey(tmp_path).public
 
     async def test_a_pair_that_others_can_read_is_no_pair(
         self, tmp_path: Path, log_lines: list[dict[str, Any]]
@@ -346,7 +347,7 @@ class TestCheck:
         (tmp_path / KEY_FILE).chmod(0o644)
         async with service(tmp_path) as (push, site):
             [fault] = await push.check()
-            assert "can be read by others" in fault
+            assert "can be read by others" in fault and push.public_key == ""
             assert (await push.send(browser(f"{site.url}/p"), note())).outcome is Outcome.REFUSED
         assert [line["log_level"] for line in log_lines if line["event"] == "push_refused"] == ["error"]
 
