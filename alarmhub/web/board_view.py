@@ -33,7 +33,10 @@ ALARMS_MOST: Final = 60
 """More open alarms than this are counted, not listed."""
 GAPS_MOST: Final = 60
 NOT_ARRIVING: Final = "calls_not_arriving"
-_SAID: Final = frozenset(Flag) - {Flag.REMINDED, Flag.MIXED_POLICY, Flag.ACKNOWLEDGED_AT_SOURCE}
+_SAID: Final = frozenset(Flag) - {
+    Flag.REMINDED, Flag.MIXED_POLICY, Flag.ACKNOWLEDGED_AT_SOURCE, Flag.RETURNED,
+    Flag.PLACE_UNKNOWN,  # said in place of the place
+}  # fmt: skip
 _CARRIED: Final = ("buren larmknapp", "carried button")
 _UNKNOWN: Final = ("okänd plats", "unknown place")
 

@@ -54,20 +54,36 @@ function listed(names, words) {
   return names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} ${words.and} ${names.at(-1)}`;
 }
 
+/** "Anna B", where that is nobody else's on this board. */
+export function shortNames(names) {
+  const short = (name) => {
+    const parts = name.split(" ");
+    return parts.length < 2 ? name : `${parts[0]} ${parts.at(-1)[0]}`;
+  };
+  const all = [...new Set(names)];
+  const shared = (one) => all.filter((other) => short(other) === short(one)).length > 1;
+  return new Map(all.map((name) => [name, shared(name) ? name : short(name)]));
+}
+
 /** What is said of who comes; a list of [shape, text]. */
-function coming(alarm, words) {
+function coming(alarm, words, short) {
+  const called = (names) => listed(names.map((name) => short.get(name) || name), words);
   const said = [];
-  if (alarm.there) said.push(["there", alarm.there_names.length ? words.there(listed(alarm.there_names, words)) : words.there_count(alarm.there)]);
-  if (alarm.coming) said.push(["coming", alarm.names.length ? words.comes(listed(alarm.names, words)) : words.coming(alarm.coming)]);
+  if (alarm.there) said.push(["there", alarm.there_names.length ? words.there(called(alarm.there_names)) : words.there_count(alarm.there)]);
+  if (alarm.coming) said.push(["coming", alarm.names.length ? words.comes(called(alarm.names)) : words.coming(alarm.coming)]);
   if (alarm.soon) said.push(["coming", words.soon(alarm.soon)]);
   if (!said.length && alarm.shown !== "veiled" && !alarm.drill) said.push(["warning", words.nobody_comes]);
   return said;
 }
 
-export function alarmRow(alarm, words, language, ourUnit) {
+/** Phases that say more than who comes does. */
+const SAID_PHASES = new Set(["partly_accepted"]);
+
+export function alarmRow(alarm, words, language, ourUnit, short) {
   const label = (both) => both[language];
   const veiled = alarm.shown === "veiled";
   const place = veiled ? words.see_phone : label(alarm.place);
+  const phase = SAID_PHASES.has(alarm.phase) || veiled || alarm.drill;
   const notes = [
     ...(alarm.shown === "ours" && alarm.unit === ourUnit ? [] : [alarm.unit]),
     ...alarm.flags.map(label),
@@ -85,8 +101,8 @@ export function alarmRow(alarm, words, language, ourUnit) {
       place ? el("span", { class: "kind" }, capital(label(alarm.label))) : null,
       notes.length ? el("span", { class: "notes" }, notes.join(" · ")) : null),
     el("span", { class: "who" },
-      el("span", { class: "phase" }, capital(label(alarm.phase_label))),
-      ...coming(alarm, words).map(([name, text]) => el("span", { class: `comes c-${name}` }, shape(name), text))),
+      phase ? el("span", { class: "phase" }, capital(label(alarm.phase_label))) : null,
+      ...coming(alarm, words, short).map(([name, text]) => el("span", { class: `comes c-${name}` }, shape(name), text))),
     el("span", { class: "age", "data-since": alarm.raised_at }),
   );
 }
@@ -95,18 +111,18 @@ const REACH_SHAPE = { live: "live", recent: "part", pushable: "live", one_way: "
 
 export function personRow(person, words, language) {
   const label = (both) => both[language];
-  const roles = person.roles.map(label).join(", ");
   const state = person.state === "available" ? null : words.state[person.state] || person.state;
   const facts = [
-    roles,
+    person.roles.map(label).join(", "),
     person.beds ? words.beds(person.beds) : null,
     person.on_site ? null : words.home,
   ].filter(Boolean);
   return el(
     "li",
     { class: `person r-${person.reach}` },
-    el("span", { class: "name" }, el("strong", {}, person.name), " ", el("span", { class: "facts" }, facts.join(" · "))),
+    el("strong", { class: "name" }, person.name),
     el("span", { class: "reach" }, shape(REACH_SHAPE[person.reach]), words.reach[person.reach]),
+    el("span", { class: "facts" }, facts.join(" · ")),
     ...(state ? [el("span", { class: "state" }, state)] : []),
     ...person.at.map((what) => el("span", { class: "at" }, shape("coming"), words.at(label(what)))),
     ...person.warnings.map((code) => el("span", { class: "warning" }, shape("warning"), words.faults[code] || code)),
@@ -120,7 +136,7 @@ export function redRow(red, words, time) {
     { class: "red" },
     shape("warning"),
     el("span", {}, el("strong", {}, red.name), `: ${red.drill ? `${words.drill_red}, ` : ""}${fault} `,
-      el("span", { class: "facts" }, words.since(time(red.since)))),
+      el("span", { class: "facts" }, `(${time(red.since)})`)),
   );
 }
 

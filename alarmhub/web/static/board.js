@@ -4,7 +4,7 @@
 import { Feed } from "./board-feed.js";
 import { Scroll } from "./board-scroll.js";
 import { Voice, calling } from "./board-sound.js";
-import { age, alarmRow, banner, el, personRow, redRow, shape } from "./board-view.js";
+import { age, alarmRow, banner, el, personRow, redRow, shape, shortNames } from "./board-view.js";
 import { WORDS, languageOf } from "./board-words.js";
 
 const query = new URLSearchParams(location.search);
@@ -56,6 +56,7 @@ const part = {
   banners: el("div", { class: "banners" }),
   alarmsTitle: el("h2", { id: "alarms-title" }),
   alarms: el("ol", { class: "alarm-list" }),
+  calm: el("p", { class: "calm", hidden: true }),
   more: el("span", { class: "more", hidden: true }),
   alarmBox: el("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "alarms-title" }),
   ward: el("div", { class: "ward-list" }),
@@ -63,19 +64,24 @@ const part = {
   wardTitle: el("h2", { id: "ward-title" }),
   wardBox: el("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "ward-title" }),
   live: el("p", { class: "unseen", "aria-live": "assertive" }),
+  main: el("main"),
 };
-part.alarmBox.append(part.alarms);
+part.alarmBox.append(part.alarms, part.calm);
 part.wardBox.append(part.ward);
 part.root.append(
-  el("header", {}, part.name, part.counts, el("div", { class: "settings" }, part.sound, part.theme), part.clock),
+  el("header", {}, part.name, el("div", { class: "settings" }, part.sound, part.theme), part.clock),
   part.alert,
   part.unlock,
   part.banners,
-  el("main", {},
-    el("section", { class: "alarms" }, el("div", { class: "title" }, part.alarmsTitle, part.more), part.alarmBox),
-    el("section", { class: "ward" }, el("div", { class: "title" }, part.wardTitle, part.wardMore), part.wardBox)),
+  part.main,
   part.live,
 );
+part.main.append(
+  el("section", { class: "alarms" }, el("div", { class: "title" }, part.alarmsTitle, part.more), part.alarmBox),
+  el("section", { class: "ward" }, el("div", { class: "title" }, part.wardTitle, part.wardMore), part.counts, part.wardBox),
+);
+part.name.textContent = unit;
+for (const section of part.main.children) section.hidden = true;
 const alarmScroll = new Scroll(part.alarmBox, part.more, words);
 const wardScroll = new Scroll(part.wardBox, part.wardMore, words);
 
@@ -104,12 +110,16 @@ function show() {
   const { board } = state;
   const w = words();
   document.documentElement.lang = state.language;
+  for (const section of part.main.children) section.hidden = !board;
   if (!board) return;
   document.title = w.title(board.name);
   part.name.textContent = board.name;
   part.counts.replaceChildren(...counts(board, w));
-  part.alarmsTitle.textContent = board.alarms.length ? w.alarms : w.no_alarms;
-  part.alarms.replaceChildren(...board.alarms.map((alarm) => alarmRow(alarm, w, state.language, board.name)));
+  const short = shortNames([...board.people.map((person) => person.name), ...board.alarms.flatMap((alarm) => [...alarm.names, ...alarm.there_names])]);
+  part.alarmsTitle.textContent = w.alarms;
+  part.calm.hidden = board.alarms.length > 0;
+  part.calm.replaceChildren(shape("there"), w.no_alarms);
+  part.alarms.replaceChildren(...board.alarms.map((alarm) => alarmRow(alarm, w, state.language, board.name, short)));
   part.banners.replaceChildren(...banners(board, w));
   part.wardTitle.textContent = w.duty;
   part.ward.replaceChildren(...ward(board, w));
@@ -122,7 +132,7 @@ function show() {
 
 function counts(board, w) {
   const { on_duty: duty, reachable, away } = board.counts;
-  if (!duty) return [el("span", { class: "bad" }, shape("none"), w.nobody_on_duty)];
+  if (!duty) return board.unstaffed ? [] : [el("span", { class: "bad" }, shape("none"), w.nobody_on_duty)];
   const lost = reachable < duty;
   return [
     el("span", { class: lost ? "bad" : "good" }, shape(lost ? "part" : "live"), w.reachable(reachable, duty)),
@@ -134,31 +144,31 @@ function banners(board, w) {
   return [
     ...(board.unstaffed ? [el("p", { class: "banner bad" }, shape("warning"), w.unstaffed)] : []),
     ...board.banners.map((said) => banner(said, w, time)),
-    ...(board.covered_by.length ? [el("p", { class: "banner note" }, w.covered_by(board.covered_by.join(", ")))] : []),
-    ...(board.covers.length ? [el("p", { class: "banner note" }, w.covers(board.covers.join(", ")))] : []),
   ];
 }
 
+/** The column of the ward: what must be seen to first, then who is on duty, then what is in order. */
 function ward(board, w) {
-  const made = [];
-  if (!board.public) {
-    made.push(board.people.length
-      ? el("ul", { class: "people" }, ...board.people.map((person) => personRow(person, w, state.language)))
-      : el("p", { class: "empty" }, w.nobody_on_duty));
-  }
-  made.push(el("h3", { class: board.gap_count ? "bad" : "" }, board.gap_count ? w.gaps(board.gap_count) : w.no_gaps));
+  const note = (text) => el("p", { class: "note" }, text);
+  const title = (text) => el("h3", {}, text);
+  const wrong = (text) => el("h3", { class: "bad" }, shape("warning"), text);
+  const [first, last] = [[], []];
   if (board.gap_count) {
     const unlisted = board.gap_count - board.gaps.length;
     const gaps = unlisted ? [...board.gaps, w.more(unlisted)] : board.gaps;
-    made.push(el("ul", { class: "gaps" }, ...gaps.map((label) => el("li", {}, label))));
-  }
-  if (board.red.length) {
-    made.push(el("h3", { class: "bad" }, w.red));
-    made.push(el("ul", { class: "reds" }, ...board.red.map((red) => redRow(red, w, time))));
-  } else {
-    made.push(el("h3", { class: board.red_phones ? "bad" : "" }, board.red_phones ? w.red_count(board.red_phones) : w.no_red));
-  }
-  return made;
+    first.push(wrong(w.gaps(board.gap_count)), el("ul", { class: "gaps" }, ...gaps.map((label) => el("li", {}, label))));
+  } else last.push(title(w.no_gaps));
+  if (board.red.length) first.push(wrong(w.red), el("ul", { class: "reds" }, ...board.red.map((red) => redRow(red, w, time))));
+  else if (board.red_phones) first.push(wrong(w.red_count(board.red_phones)));
+  else last.push(title(w.no_red));
+  const people = board.people.map((person) => personRow(person, w, state.language));
+  return [
+    ...(board.covered_by.length ? [note(w.covered_by(board.covered_by.join(", ")))] : []),
+    ...(board.covers.length ? [note(w.covers(board.covers.join(", ")))] : []),
+    ...first,
+    ...(people.length ? [el("ul", { class: "people" }, ...people)] : []),
+    ...last,
+  ];
 }
 
 /** New alarms are said to a screen reader, and bring the list back to its top. */
@@ -218,8 +228,10 @@ function tick() {
   }
   alerts(contact);
   settings();
-  alarmScroll.tick(now);
-  wardScroll.tick(now);
+  for (const scroll of [alarmScroll, wardScroll]) {
+    scroll.count();
+    scroll.tick(now);
+  }
   part.root.style.translate = SHIFTS[Math.floor(now / SHIFT_MS) % SHIFTS.length];
   if (state.board) voice.call(calling(state.board.alarms, { contact, storing: state.storing, setting: setting() }), now);
   part.root.dataset.bursts = voice.bursts;
@@ -246,7 +258,10 @@ const feed = new Feed({
     refused(status) {
       state.refused = status;
       state.board = null;
-      for (const one of [part.alarms, part.ward, part.banners, part.counts]) one.replaceChildren();
+      // What was on the wall before the right was lost must not stay in the page either.
+      for (const one of [part.alarms, part.calm, part.ward, part.banners, part.counts, part.live]) one.replaceChildren();
+      delete part.root.dataset.variant;
+      show();
       tick();
     },
   },
