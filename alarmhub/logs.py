@@ -99,6 +99,9 @@ class Line(StrEnum):
     # Trials
     TRIAL_ENDED = "trial_ended", "A test, maintenance window or walk test (`trial`, `key`) is over."
 
+    # Drills
+    DRILL_ENDED = "drill_ended", "A drill of a unit's phones is over: how many ways were good, how many red."
+
     # Phones
     PHONE_CONNECTED = "phone_connected", "A device said hello with a valid token."
     PHONE_CLOSED = "phone_closed", "A device's socket closed; `code` and `cause` say why."

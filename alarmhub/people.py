@@ -223,3 +223,15 @@ class Drills(Protocol):
     async def drills(self, unit: str, limit: int) -> Sequence[DrillRow]:
         """A unit's, newest first."""
         ...
+
+    async def last_drills(self) -> Sequence[DrillRow]:
+        """The newest one of each unit that has ended, by unit."""
+        ...
+
+    async def unended(self) -> Sequence[DrillRow]:
+        """Those under way, or cut off by a crash, oldest first."""
+        ...
+
+    async def forget_phones(self, before: int) -> None:
+        """Of those that began before: only the counts remain, no phone and nobody who carried it."""
+        ...

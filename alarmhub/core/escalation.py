@@ -15,7 +15,7 @@ from alarmhub.core.draft import Draft, change, flag, say, unflag
 from alarmhub.core.effects import ReportStatus
 from alarmhub.core.kinds import RULES, Kind
 from alarmhub.core.paging import page
-from alarmhub.core.policies import choose, pinned
+from alarmhub.core.policies import choose, last_resort_s, pinned
 from alarmhub.core.pushing import push
 from alarmhub.core.reach import Reach
 from alarmhub.core.reporting import return_once
@@ -135,11 +135,6 @@ def _last_resort_words(draft: Draft) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for u in units.values() for word in u.last_resort))
 
 
-def _last_resort_s(draft: Draft, policy: Policy) -> int | None:
-    """How often it rings. A policy may set another time, but not do without where the kind has one."""
-    return policy.last_resort_s if policy.last_resort_s is not None else RULES[draft.alarm.kind].last_resort_s
-
-
 def begin(draft: Draft, step: int, extra: tuple[str, ...] = ()) -> None:
     """Ring a step now, or the first one after it that has somebody to hope for; at last the last resort."""
     while True:
@@ -149,7 +144,7 @@ def begin(draft: Draft, step: int, extra: tuple[str, ...] = ()) -> None:
             return
         spec = policy.steps[step]
         words = _targets(draft, spec, step) + _extra_targets(draft, step, policy) + extra
-        words += _for_want_of_staff(draft, words, _last_resort_s(draft, policy))
+        words += _for_want_of_staff(draft, words, last_resort_s(draft.alarm, policy))
         resolved = resolve(words, draft.alarm, draft.world)
         _ring(draft, step, resolved, spec.reach_s, spec.answer_s)
         if step == 0 and draft.alarm.kind is Kind.TEAM:
@@ -283,7 +278,7 @@ def last_resort(draft: Draft, extra: tuple[str, ...] = ()) -> None:
     """Ring the last resort (of the current site) and everybody still told; again every so often."""
     alarm, world = draft.alarm, draft.world
     policy = choose(world.site, alarm.kind, alarm.type, alarm.unit, alarm.priority)
-    every_s = _last_resort_s(draft, policy)
+    every_s = last_resort_s(draft.alarm, policy)
     if every_s is None:
         _without_last_resort(draft, policy)
         return
@@ -368,7 +363,7 @@ def ring_again(
     """
     alarm = draft.alarm
     policy = policy_of(draft)
-    if _last_resort_s(draft, policy) is None:
+    if last_resort_s(draft.alarm, policy) is None:
         step = min(step, len(policy.steps) - 1)
     say(draft, "rings_again", because=because, step=step, **facts)
     taking = {a.staff for a in alarm.acceptances}

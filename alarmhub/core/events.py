@@ -26,6 +26,8 @@ class SignalEvent(StrEnum):
     HEARTBEAT = "heartbeat"
 
 
+HUB_SOURCE = "hub"
+"""The source name of what the hub itself raises."""
 ORIGIN_LIMIT = 2_000
 """Characters of `Signal.origin` that are kept. Longer ones are dropped whole: half of them says nothing."""
 

@@ -122,7 +122,7 @@ def step(track: Track, found: Finding, now: int) -> tuple[Track, int | None]:
         turning_at = now if track.turning_at is None else track.turning_at
     due = round(turning_at + found.after_ms)
     if now >= due:
-        return Track(now if found.bad else None), None
+        return Track(now if found.bad else None), found.again_at
     return Track(track.since, turning_at), due
 
 

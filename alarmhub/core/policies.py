@@ -7,6 +7,7 @@ From the last resort on the newest published version applies. This module refuse
 from __future__ import annotations
 
 from alarmhub.core.alarm import Alarm
+from alarmhub.core.events import HUB_SOURCE, Signal
 from alarmhub.core.kinds import (
     CLINICAL_LAST_RESORT_S,
     CLINICAL_STEPS_S,
@@ -51,9 +52,35 @@ def _made(kind: Kind, priority: Priority) -> Policy:
     )
 
 
+QUIET = "default/quiet"
+"""The policy of what the hub says of phones: it rings whom it names, once, and troubles nobody else."""
+QUIET_TYPES = "phone_"
+"""How the types begin that have it."""
+QUIET_S = 120
+
 _BUILT_IN: dict[str, Policy] = {
     policy.name: policy for kind in Kind for policy in (_made(kind, priority) for priority in Priority)
+} | {
+    QUIET: Policy(
+        name=QUIET,
+        version=BUILT_IN_VERSION,
+        steps=(Step(("shift_leader",), QUIET_S, RULES[Kind.REQUEST].reach_s),),
+        last_resort_s=None,
+        return_s=None,
+        remind_s=None,
+        lapse_s=None,
+    )
 }
+
+
+def built_in_named(name: str) -> Policy:
+    """A built-in policy by its name. Raises KeyError for any other."""
+    return _BUILT_IN[name]
+
+
+def quiet(signal: Signal, kind: Kind, type_id: str) -> bool:
+    """Whether it is one of the hub's own notices about a phone. No source can say so of its own alarms."""
+    return signal.source == HUB_SOURCE and kind is Kind.REQUEST and type_id.startswith(QUIET_TYPES)
 
 
 def _chosen_name(site: Site, kind: Kind, type_id: str, unit: str, priority: Priority) -> str | None:
@@ -93,3 +120,11 @@ def pinned(site: Site, alarm: Alarm) -> Policy:
     if alarm.policy_version == BUILT_IN_VERSION and alarm.policy in _BUILT_IN:
         return _BUILT_IN[alarm.policy]
     return choose(site, alarm.kind, alarm.type, alarm.unit, alarm.priority)
+
+
+def last_resort_s(alarm: Alarm, policy: Policy) -> int | None:
+    """How often the last resort rings. A policy may set another time, but not do without where the kind has
+    one: only what the hub says of a phone does."""
+    if alarm.policy == QUIET:
+        return None
+    return policy.last_resort_s if policy.last_resort_s is not None else RULES[alarm.kind].last_resort_s

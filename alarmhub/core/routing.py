@@ -109,6 +109,12 @@ def _beds(path: str, world: World) -> list[str]:
     return list(dict.fromkeys(staff for team in teams for staff in team))
 
 
+def shift_leaders(unit: str, place: str, world: World) -> list[str]:
+    """Who leads the shift where a place, or "" a unit, is answered for."""
+    units = answering_units(unit, place, world) + covering_units(unit, world)
+    return _role("shift_leader", world, units)
+
+
 def team_role(role: str, alarm: Alarm, world: World) -> list[str]:
     """Everybody on duty who can fill a team's role."""
     if role == WARD_ROLE:
@@ -174,8 +180,7 @@ def _role_word(word: str, alarm: Alarm, world: World) -> list[str]:
         case "on_call":
             return [s for r in world.site.roles.values() if r.on_call for s in _role_near(r.id, alarm, world)]
         case "shift_leader":
-            units = answering_units(alarm.unit, alarm.place, world) + covering_units(alarm.unit, world)
-            return _role("shift_leader", world, units)
+            return shift_leaders(alarm.unit, alarm.place, world)
         case "team":
             return [s for r in team_of(alarm, world) for s in team_role(r.role, alarm, world)]
         case "deputies":
@@ -233,6 +238,8 @@ def _away(alarm: Alarm, staff: str, world: World) -> str | None:
     possible 6): never a high one, and never from the last of a unit who could come."""
     if not RULES[alarm.kind].test_mode_hides or alarm.priority is Priority.HIGH:
         return None
+    if alarm.drill and not alarm.heard:
+        return None  # nobody hears it: a break is no reason not to try her phone
     duties: tuple[OnDuty, ...] = world.roster.by_staff.get(staff, ())
     if not duties or duties[0].availability not in _HIDEABLE_AVAILABILITY:
         return None

@@ -13,6 +13,7 @@ from alarmhub.core.draft import Draft, change, say, unflag
 from alarmhub.core.effects import Raise, ReportStatus
 from alarmhub.core.escalation import S, ring_again, start
 from alarmhub.core.events import (
+    HUB_SOURCE,
     ORIGIN_LIMIT,
     Around,
     Raised,
@@ -31,14 +32,11 @@ from alarmhub.core.kinds import (
     Priority,
     raised_to_floor,
 )
-from alarmhub.core.policies import choose
+from alarmhub.core.policies import QUIET, built_in_named, choose, quiet
 from alarmhub.core.reporting import report
 from alarmhub.core.roster import OnDuty
 from alarmhub.core.routing import answering_units, resolve
 from alarmhub.core.world import World
-
-HUB_SOURCE = "hub"
-"""The source name of what the hub itself raises."""
 
 
 def kind_of(signal: Signal, world: World) -> tuple[Kind, str]:
@@ -83,7 +81,10 @@ def open_new(event: Raised, world: World, now: int) -> Alarm:
     unit = signal.unit or (place.unit if place else (source.fallback_unit if source else ""))
     room = place.room if place else ""
     priority = priority_of(signal, kind, type_id, world)
-    policy = choose(world.site, kind, type_id, unit, priority)
+    if quiet(signal, kind, type_id):
+        policy = built_in_named(QUIET)
+    else:
+        policy = choose(world.site, kind, type_id, unit, priority)
     rules = RULES[kind]
     return Alarm(
         id=event.alarm_id,

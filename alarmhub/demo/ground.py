@@ -116,10 +116,11 @@ async def kept_secrets(store: PostgresStore, folder: Path, kind: str, ids: Itera
     unknown = [id for id, secret in wanted.items() if await store.token(digest_of(secret)) is None]
     tokens = [Token(digest_of(wanted[id]), kind, id) for id in unknown]
     await store.add_tokens(tokens, MonotonicClock().now())
-    _write_private(path, msgspec.json.encode(wanted))
+    write_private(path, msgspec.json.encode(wanted))
     return wanted
 
 
-def _write_private(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes) -> None:
+    """A file that nobody else may read."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)

@@ -27,6 +27,7 @@ from alarmhub.app import App
 from alarmhub.core.alarm import Phase
 from alarmhub.demo.board import Changes, table
 from alarmhub.demo.ground import alone_in, data_folder, demo_site, kept_secrets, publish_demo_site
+from alarmhub.demo.login import VISITOR, kept_login
 from alarmhub.demo.people import Staff
 from alarmhub.demo.stage import MEDICINE, SURGERY, HousePlant
 from alarmhub.demo.wards import Wards
@@ -107,6 +108,7 @@ class Demo:
         self.staff: Staff
         self.wards: Wards
         self.crew: Crew
+        self.login: str
         self._say = say
         self._stack = AsyncExitStack()
 
@@ -128,11 +130,13 @@ class Demo:
         server = EmbeddedServer(self.folder)
         await server.start()
         self._stack.push_async_callback(server.stop)
-        people = [person.id for person in site.staff.values() if person.pager is None]
+        # Nobody plays the visitor: what rings that phone is for whoever signs in.
+        people = [p.id for p in site.staff.values() if p.pager is None and p.id != VISITOR]
         async with opened(self.settings) as store:
             await publish_demo_site(store, site)
             phones = await kept_secrets(store, self.folder, "phone", people)
             sources = await kept_secrets(store, self.folder, "source", site.sources)
+            self.login = await kept_login(store, self.folder, site)
         await self.app.start()
         self._stack.push_async_callback(self.app.stop)
         self.crew = Crew("demo")
@@ -176,6 +180,7 @@ class Demo:
                   f"{len(self.staff.people)} people on duty have signed in")  # fmt: skip
         self._say("press a button from a second terminal, and see what happens to it:")
         self._say(f"  {press_command(self.folder, self.app.api.port, usual_port)}")
+        self._say(f"sign in at http://127.0.0.1:{self.app.api.port}/sign-in?next=/phone {self.login}")
         self._say("Ctrl-C ends the demo.")
         if Console().is_terminal:
             await self._watch_table(stop)

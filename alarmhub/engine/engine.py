@@ -124,6 +124,7 @@ class Engine:
         self.on_site: list[Callable[[Site], None]] = []
         self.on_tokens: list[Callable[[], None]] = []
         self.on_roster = self._watch.on_change
+        self.on_contact, self.on_pushable = self._reaching.on_device, self._reaching.on_pushable
 
     # Life
 

@@ -9,7 +9,10 @@ from collections.abc import Mapping
 
 from alarmhub.core.alarm import Alarm
 from alarmhub.core.events import Signal, SignalEvent
+from alarmhub.core.handsets import Cause, Said
+from alarmhub.core.handsets import text as handset_text
 from alarmhub.core.kinds import Kind, Priority
+from alarmhub.core.policies import QUIET_TYPES
 from alarmhub.core.roster import Shift
 from alarmhub.core.roster import unstaffed as unstaffed_units
 from alarmhub.core.site import Site
@@ -119,6 +122,30 @@ def after_maintenance(site: Site, source_id: str, unit: str, at: int) -> Signal:
     )
 
 
+def drill(site: Site, unit_id: str, key: str, *, heard: bool = False) -> Signal:
+    """A drill of every phone on duty in a unit; a heard one is shown and spoken as PROV."""
+    unit = site.units.get(unit_id)
+    name = unit.name if unit is not None else unit_id
+    text = _text(site, f"Prov av telefonerna på {name}", f"Drill of the phones of {name}")
+    return Signal(
+        source=HUB,
+        event=SignalEvent.ONCE,
+        key=key,
+        ref=key,
+        kind=Kind.DRILL,
+        text=text,
+        source_text=text,
+        unit=unit_id,
+        targets=(f"unit:{unit_id}",),
+        heard=heard,
+    )
+
+
+def drill_over(key: str, unit_id: str) -> Signal:
+    """It has found what there was to find."""
+    return Signal(source=HUB, event=SignalEvent.END, key=key, ref=key, kind=Kind.DRILL, unit=unit_id)
+
+
 def unstaffed(
     site: Site, now: int, ahead: int, warned: set[str], shifts: Mapping[str, Shift]
 ) -> tuple[list[Signal], set[str]]:
@@ -199,6 +226,34 @@ def phones_lost(site: Site, unit_id: str, count: int) -> Signal:
     )
     targets = ("cover", "role:duty_engineer")
     return _start(f"phones:{unit_id}", "phones_lost", text, unit_id, targets, Priority.HIGH)
+
+
+def phone(
+    site: Site, unit_id: str, key: str, cause: Cause, said: Said, label: str, also: tuple[str, ...] = ()
+) -> Signal:
+    """Something is wrong with a phone of the unit: to its shift leader, and `also` these targets. `label`:
+    the phone's own, never whose it is."""
+    unit = site.units.get(unit_id)
+    name = unit.name if unit is not None else unit_id
+    words = f"{name}: {handset_text(cause, said, site.language)}" + (f" ({label})" if label else "")
+    return Signal(
+        source=HUB,
+        event=SignalEvent.ONCE,
+        key=key,
+        ref=key,
+        kind=Kind.REQUEST,
+        type=f"{QUIET_TYPES}{cause}",
+        text=words[:160],
+        source_text=words[:160],
+        unit=unit_id,
+        targets=("shift_leader", *also),
+        priority=Priority.LOW,
+    )
+
+
+def phone_over(key: str, unit_id: str) -> Signal:
+    """It is well again."""
+    return Signal(source=HUB, event=SignalEvent.END, key=key, ref=key, kind=Kind.REQUEST, unit=unit_id)
 
 
 def empty_site() -> Site:

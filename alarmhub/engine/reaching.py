@@ -24,15 +24,23 @@ class Reaching:
         self, *, contacts: Contacts, state: State, clock: Clock, put: Callable[[Item], None]
     ) -> None:
         self._contacts, self._state, self._clock, self._put = contacts, state, clock, put
+        self.on_device: list[Callable[[str, str, Reach, int], None]] = []
+        """Who else hears of a device's reach: staff, device, reach, when."""
+        self.on_pushable: list[Callable[[str, tuple[str, ...]], None]] = []
+        """Who else hears which devices of a person a push reaches."""
 
     def device(self, staff: str, device: str, reach: Reach, at: int) -> None:
         """A device's reach changed."""
+        for heard in self.on_device:
+            heard(staff, device, reach, at)
         before, after = self._contacts.device(staff, device, reach)
         if before is not after:
             self._changed(staff, after, at)
 
     def pushable(self, staff: str, devices: tuple[str, ...]) -> None:
         """The devices of this person that a push reaches from now on."""
+        for heard in self.on_pushable:
+            heard(staff, devices)
         if self._contacts.pushable(staff, devices):
             after = self._contacts.reach.get(staff, Reach.NONE)
             self._changed(staff, after, self._clock.now())

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from alarmhub.core.events import HUB_SOURCE
 from alarmhub.core.kinds import Kind
-from alarmhub.core.signalling import HUB_SOURCE
 from alarmhub.core.site import MappingRule, Reports, Sample, SourceRules
 from alarmhub.site.entries import RuleEntry, SampleEntry, SourceEntry
 from alarmhub.site.reading import Reading, numbered, under_site

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from alarmhub.core.alarm import Alarm
 from alarmhub.core.site import Site
-from alarmhub.people import Device, PushTarget
+from alarmhub.people import Device, DrillRow, PushTarget
 from alarmhub.ports import (
     AlarmRow,
     AnsweredRow,
@@ -67,6 +67,7 @@ class Tables(Struct):
     tokens: dict[bytes, Token] = field(default_factory=dict)
     tokens_version: int = 0
     devices: dict[str, Device] = field(default_factory=dict)
+    drills: dict[str, DrillRow] = field(default_factory=dict)
     push_targets: dict[tuple[str, str], PushTarget] = field(default_factory=dict)
 
 

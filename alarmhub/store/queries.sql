@@ -407,3 +407,22 @@ SELECT number, name, checksum FROM schema_migration ORDER BY number;
 
 -- migrations_note --
 INSERT INTO schema_migration (number, name, checksum) VALUES ($1, $2, $3);
+
+-- drill_put --
+INSERT INTO drill (id, unit, cause, began_at, ended_at, result) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (id) DO UPDATE SET ended_at = excluded.ended_at, result = excluded.result;
+
+-- drills --
+SELECT id, unit, cause, began_at, ended_at, result FROM drill
+WHERE unit = $1 ORDER BY began_at DESC, id DESC LIMIT $2;
+
+-- drills_last --
+SELECT DISTINCT ON (unit) id, unit, cause, began_at, ended_at, result FROM drill
+WHERE ended_at IS NOT NULL ORDER BY unit, began_at DESC, id DESC;
+
+-- drills_unended --
+SELECT id, unit, cause, began_at, ended_at, result FROM drill WHERE ended_at IS NULL ORDER BY began_at, id;
+
+-- drills_forget_phones --
+UPDATE drill SET result = (result::jsonb - 'lines')::json
+WHERE began_at < $1 AND ended_at IS NOT NULL AND result::jsonb ? 'lines';

@@ -30,9 +30,6 @@ from alarmhub.web.server import WebSettings, read_body, reply
 from alarmhub.web.sessions import Sessions, caller_of
 from alarmhub.web.sign_in_door import Serve
 
-LATELY_MS: Final = 15 * 60_000
-"""How old a sign-in may be for what would let somebody else in for good."""
-
 _encode = msgspec.json.Encoder().encode
 _log = logs.get("web")
 
@@ -196,17 +193,13 @@ class AccountDoor:
         self, request: web.BaseRequest, account: Account, session: Session, current: str | None
     ) -> None:
         if account.password is None:
-            self._lately(session)
+            self._sessions.must_be_fresh(session)
             return
         peer, now = self._sessions.peer(request), self._desk.now()
         self._failures.begin(account.login, peer, now)
         if current is None or not await self._passwords.verified(account.password, current):
             raise forbidden("current: expected the present password", error="wrong", field="current")
         self._failures.was_right(account.login, peer, now)
-
-    def _lately(self, session: Session) -> None:
-        if self._desk.now() - session.created_at > LATELY_MS:
-            raise forbidden("sign in again first: this sign-in is too old for that", error="sign_in_again")
 
     async def _my_sessions(self, request: web.BaseRequest, token: Token | None, _: str) -> web.StreamResponse:
         return await self._shown_sessions(request, caller_of(token).subject)

@@ -14,7 +14,7 @@ from msgspec import Struct
 from alarmhub import __version__
 from alarmhub.core.alarm import Phase
 from alarmhub.metrics import CONTENT_TYPE as METRICS_CONTENT_TYPE
-from alarmhub.web import account_door, push_door, sign_in_door, trials, wire
+from alarmhub.web import account_door, passkey_door, push_door, sign_in_door, trials, wire
 from alarmhub.web.board_door import VARIANTS
 from alarmhub.web.board_screens import BoardFrame
 from alarmhub.web.problems import PROBLEM_JSON, Problem
@@ -153,6 +153,14 @@ _OPERATIONS: Final[dict[str, _Operation]] = {
     "changePassword": _Operation(
         {200: (account_door.Changed,)}, (*_BODY, 429), account_door.PasswordIn
     ),
+    "passkeyOptions": _Operation({200: (dict[str, Any],)}, (409,)),
+    "signInPasskey": _Operation(
+        {200: (sign_in_door.SignInOut,)}, (*_BODY, 401, 409, 503), passkey_door.PasskeyIn
+    ),
+    "newPasskeyOptions": _Operation({200: (dict[str, Any],)}, (409,)),
+    "addPasskey": _Operation({201: (passkey_door.PasskeyOut,)}, (*_BODY, 409), passkey_door.NewPasskeyIn),
+    "listPasskeys": _Operation({200: (passkey_door.PasskeysOut,)}),
+    "dropPasskey": _Operation({200: (passkey_door.PasskeyGone,)}, (404,), parameters=(_in_path("id"),)),
     "listMySessions": _Operation({200: (account_door.SessionsOut,)}),
     "revokeSession": _Operation({200: (account_door.Done,)}, (404,), parameters=(_in_path("id"),)),
     "listAccounts": _Operation({200: (account_door.AccountsOut,)}),

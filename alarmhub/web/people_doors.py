@@ -11,6 +11,7 @@ from alarmhub.people import Accounts
 from alarmhub.ports import Desk
 from alarmhub.web.account_door import AccountDoor
 from alarmhub.web.failures import Failures
+from alarmhub.web.passkey_door import PasskeyDoor
 from alarmhub.web.passwords import Passwords
 from alarmhub.web.server import WebSettings
 from alarmhub.web.sessions import Sessions
@@ -37,7 +38,11 @@ def people_doors(
 ) -> list[PeopleDoor]:
     """The doors that these settings open."""
     shared: dict[str, Any] = {
-        "accounts": accounts, "sessions": sessions, "passwords": passwords, "failures": Failures(),
-        "desk": desk, "settings": settings,
+        "accounts": accounts, "sessions": sessions, "desk": desk, "settings": settings,
     }  # fmt: skip
-    return [SignInDoor(**shared, local=sign_in.local), AccountDoor(**shared)]
+    typed: dict[str, Any] = {"passwords": passwords, "failures": Failures()}
+    return [
+        SignInDoor(**shared, **typed, local=sign_in.local),
+        AccountDoor(**shared, **typed),
+        PasskeyDoor(**shared, sign_in=sign_in),
+    ]

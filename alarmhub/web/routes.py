@@ -168,6 +168,30 @@ ROUTES: Final = (
         summary="Another password for oneself; other browsers are signed out.",
     ),
     Route(
+        method="POST", path=SESSION_NOW + "/passkey-options", name="passkeyOptions",
+        summary="What a browser needs to ask for a passkey (WebAuthn request options).",
+    ),
+    Route(
+        method="POST", path=SESSION_NOW + "/passkey", name="signInPasskey",
+        summary="Sign in with a passkey; the answer carries the cookie.",
+    ),
+    Route(
+        method="POST", path=ME + "/passkey-options", name="newPasskeyOptions", kinds=(SESSION,),
+        summary="What a browser needs to make a passkey (WebAuthn creation options).",
+    ),
+    Route(
+        method="POST", path=ME + "/passkeys", name="addPasskey", kinds=(SESSION,),
+        summary="Keep a passkey the browser made.",
+    ),
+    Route(
+        method="GET", path=ME + "/passkeys", name="listPasskeys", kinds=(SESSION,),
+        summary="One's own passkeys.",
+    ),
+    Route(
+        method="DELETE", path=ME + "/passkeys/{id}", name="dropPasskey", kinds=(SESSION,),
+        summary="This passkey opens nothing any more.",
+    ),
+    Route(
         method="GET", path=ME + "/sessions", name="listMySessions", kinds=(SESSION,),
         summary="The browsers one is signed in with.",
     ),

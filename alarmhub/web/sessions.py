@@ -37,6 +37,7 @@ ASKED_WITHIN_S: Final = 2.0
 TRIMMED_EVERY_MS: Final = 3_600_000
 KEPT_AFTER_END_MS: Final = 7 * 24 * 3_600_000
 LABEL_CHARS: Final = 60
+FRESH_MS: Final = 15 * 60_000
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _COOKIE: Final = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 
@@ -136,6 +137,11 @@ class Sessions:
         known = await self._accounts.session(_digest(secret))
         if known is not None:
             await self._accounts.revoke_sessions(self._desk.now(), id=known.id)
+
+    def must_be_fresh(self, session: Session) -> None:
+        """For what would let somebody in for good: raises Failed (403) unless it began lately."""
+        if self._desk.now() - session.created_at > FRESH_MS:
+            raise forbidden("sign in again first: this sign-in is too old for that", error="sign_in_again")
 
     def set_cookie(
         self, response: web.StreamResponse, name: str, value: str, samesite: str, max_age_s: int | None

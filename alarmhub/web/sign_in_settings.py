@@ -13,9 +13,13 @@ Hours = Annotated[float, Meta(gt=0, le=168)]
 
 
 class SignIn(Struct, frozen=True):
-    """`[sign_in]`. `local`: whether the hub's own accounts open anything, by password."""
+    """`[sign_in]`. `local`: whether the hub's own accounts open anything by password, `passkeys`: by passkey.
+    `rp_id`, `origins`: the name passkeys are bound to, and the pages that may use them."""
 
     local: bool = True
+    passkeys: bool = True
+    rp_id: str = ""
+    origins: tuple[str, ...] = ()
     idle_hours: Hours = 4.0
     longest_hours: Hours = 14.0
 

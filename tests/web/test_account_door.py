@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from alarmhub.core import attempts
 from alarmhub.people import Account
-from alarmhub.web.account_door import LATELY_MS
 from alarmhub.web.passwords import hashed
+from alarmhub.web.sessions import FRESH_MS
 from tests.support.intake import NOW
 from tests.support.web import Answer, Caller, Hub, Signed, running
 
@@ -95,9 +95,9 @@ async def test_a_borrowed_browser_changes_no_password() -> None:
 async def test_a_first_password_needs_a_sign_in_of_just_now() -> None:
     """Who has none yet proves nothing by it: on both sides of the bound."""
     async with running() as (hub, call):
-        anna = await hub.sign_in("anna", created_at=NOW - LATELY_MS - 1)
+        anna = await hub.sign_in("anna", created_at=NOW - FRESH_MS - 1)
         late = await changed(call, anna, new=NEW)
-        fresh = await hub.sign_in("anna", created_at=NOW - LATELY_MS)
+        fresh = await hub.sign_in("anna", created_at=NOW - FRESH_MS)
         made = await changed(call, fresh, new=NEW)
 
     assert (late.status, late.body["error"]) == (403, "sign_in_again")

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 from msgspec import Struct
+from webauthn.helpers import bytes_to_base64url
 
 from alarmhub.core.site import Staff
+from alarmhub.people import Passkey
 from alarmhub.web.routes import ROUTES, SESSION, Route
 from tests.support.web import Caller, Hub, Signed, running
 
@@ -69,12 +71,31 @@ async def first_password(_hub: Hub, _signed: Signed, _unit: str) -> tuple[str, A
     return "", {"new": "tre blå kattor i regn"}
 
 
+async def no_passkey(_hub: Hub, _signed: Signed, _unit: str) -> tuple[str, Any]:
+    """What is none; tests/web/test_passkey_door.py has real ones, under a name."""
+    return "", {"credential": {}}
+
+
+async def own_passkey(hub: Hub, signed: Signed, _unit: str) -> tuple[str, Any]:
+    """A key of the caller's."""
+    key = Passkey(
+        id=signed.staff.encode(), staff=signed.staff, public_key=b"p", sign_count=0, label="",
+        created_at=hub.intake.at,
+    )  # fmt: skip
+    await hub.accounts.put_passkey(key)
+    return bytes_to_base64url(key.id), None
+
+
 ROWS: dict[str, Row] = {
     "getBoard": Row("nlme", ready=of_unit),
     "getBoardEvents": Row("nlme", ready=of_unit),
     "signOut": Row(EVERYBODY, unit=False),
     "getMe": Row(EVERYBODY, unit=False),
     "changePassword": Row(EVERYBODY, unit=False, ready=first_password),
+    "newPasskeyOptions": Row(EVERYBODY, unit=False, ok=409),
+    "addPasskey": Row(EVERYBODY, unit=False, ready=no_passkey, ok=400),
+    "listPasskeys": Row(EVERYBODY, unit=False),
+    "dropPasskey": Row(EVERYBODY, unit=False, ready=own_passkey),
     "listMySessions": Row(EVERYBODY, unit=False),
     "revokeSession": Row(EVERYBODY, unit=False, ready=own_session),
     "listAccounts": Row("a", hospital=True),
