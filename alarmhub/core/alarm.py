@@ -77,6 +77,8 @@ class Told(Struct, frozen=True, gc=False, omit_defaults=True):
     paged: str = ""
     """The pager that was sent to, to take it back."""
     texted: Texted | None = None
+    declined_by_text: bool = False
+    """To the last message. The same again is the same answer, even where she was asked again since."""
     pushed: bool = False
     """Pushed to in this turn."""
 

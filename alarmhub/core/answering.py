@@ -32,7 +32,7 @@ from alarmhub.core.events import Answer, Answered, Signal, SignalEvent
 from alarmhub.core.kinds import EXTEND_S, RULES, AcceptRule, Kind
 from alarmhub.core.reporting import report_accepted, report_of, take_back
 from alarmhub.core.routing import alone, answering_units, fills, on_duty_for, on_site, team_of, unfilled
-from alarmhub.core.texting import BY_TEXT, confirm_by_text
+from alarmhub.core.texting import BY_TEXT, confirm_by_text, replied_no
 
 ERRORS = (
     "ended",
@@ -71,8 +71,10 @@ def _take_answer(draft: Draft, event: Answered) -> None:
     if not invited and (event.answer is not Answer.ACCEPT or told_of(alarm, staff) is None):
         refuse(draft, "not_concerned", "answer_from_outside", staff=staff, answer=str(event.answer))
         return
-    # A reply by text names the alarm, not one of its rings.
-    checked = event.answer in _STALE_CHECKED and event.via != BY_TEXT
+    # "2 4711" names the alarm, not one of its rings; that it counts once is seen in `_decline`.
+    checked = event.answer in _STALE_CHECKED and not (
+        event.via == BY_TEXT and event.answer is Answer.DECLINE
+    )
     if checked and not alarm.turn_rev <= event.rev <= alarm.rev:
         refuse(draft, "stale", "answer_for_another_turn", staff=staff, rev=event.rev, turn_rev=alarm.turn_rev)
         return
@@ -208,7 +210,7 @@ def _decline(draft: Draft, event: Answered) -> None:
     if told is None:
         refuse(draft, "not_concerned", "declined_unasked", staff=staff)
         return
-    if told.answer == "declined" or (told.answer == "holding" and event.via == BY_TEXT):
+    if told.answer == "declined" or (event.via == BY_TEXT and told.declined_by_text):
         return
     mine = _acceptance(draft, staff)
     if mine is not None and not mine.confirmed:
@@ -217,6 +219,8 @@ def _decline(draft: Draft, event: Answered) -> None:
     if mine is not None:
         refuse(draft, "not_allowed", "acceptor_must_release", staff=staff)
         return
+    if event.via == BY_TEXT:
+        change(draft, told=replied_no(alarm, staff))
     if alarm.phase is Phase.RINGING and _is_alone(draft, staff):
         say(draft, "declined_while_alone", staff=staff)
         _hold(draft, event)

@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from alarmhub.core.alarm import Alarm, Texted, concerned, told_of
+from alarmhub.core.alarm import Alarm, Texted, Told, concerned, told_of
 from alarmhub.core.draft import Draft, change, say
 from alarmhub.core.effects import Says, Sms
 from alarmhub.core.events import Answer, Answered, TextReported
@@ -38,7 +38,12 @@ def text(draft: Draft, staff: str) -> None:
     # Its instant is its name, also where the one before has failed at once.
     at = draft.now if told.texted is None else max(draft.now, told.texted.at + 1)
     texted = Texted(number, at, str(alarm.priority))
-    change(draft, told=tuple(replace(t, texted=texted) if t.staff == staff else t for t in alarm.told))
+    change(
+        draft,
+        told=tuple(
+            replace(t, texted=texted, declined_by_text=False) if t.staff == staff else t for t in alarm.told
+        ),
+    )
     say(draft, "texted", staff=staff)
     _send(draft, alarm, staff, number, Says.RINGS, at=at)
 
@@ -94,6 +99,11 @@ def confirm_by_text(draft: Draft, event: Answered) -> None:
         _send(draft, draft.alarm, event.staff, number, Says.HOLDING)
     elif told is not None and told.answer == "accepted" and event.answer is Answer.ACCEPT:
         _send(draft, draft.alarm, event.staff, number, Says.TAKEN)
+
+
+def replied_no(alarm: Alarm, staff: str) -> tuple[Told, ...]:
+    """Everybody told, with this person having declined by text."""
+    return tuple(replace(t, declined_by_text=True) if t.staff == staff else t for t in alarm.told)
 
 
 def worded(sms: Sms, language: str) -> str:

@@ -14,9 +14,10 @@ import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
 from alarmhub.core.addressing import address
-from alarmhub.core.alarm import Alarm, Flag, Phase, concerned
+from alarmhub.core.alarm import Alarm, Flag, Phase, concerned, told_of
 from alarmhub.core.answers import allowed, rings
 from alarmhub.core.decide import decide, fallback
 from alarmhub.core.events import (
@@ -35,6 +36,7 @@ from alarmhub.core.events import (
     Rang,
     Signal,
     SignalEvent,
+    TextReported,
     Updated,
     WorldChanged,
 )
@@ -74,6 +76,8 @@ PLACES = [
     "?",
     "?x",
 ]
+TEXTED = ["anna", "olle", "ivar", "kim", "gun"]
+"""Who has a number for text messages."""
 SOURCES = ["plant", "hubby", "button", "points", "words", "stranger"]
 WORDS = ["care_team", "unit", "cover", "shift_leader", "guards", "on_call", "team", "deputies", "everyone"]
 WORDS += ["belongs", "neighbours", "switchboard", "role:bed_coordinator", "staff:eva", "staff:nobody", "x"]
@@ -107,7 +111,10 @@ class Life(RuleBasedStateMachine):
     @initialize()
     def ward_opens(self) -> None:
         self.ward = Ward()
-        self.ward.change_site(joins=JOINS)
+        staff = self.ward.site.staff
+        numbered = {s: replace(staff[s], sms=f"+4670174060{n}") for n, s in enumerate(TEXTED)}
+        self.ward.texts = True
+        self.ward.change_site(joins=JOINS, staff=staff | numbered)
         self.highest: dict[str, Priority] = {}
 
     def call(self, data: st.DataObject) -> Call | None:
@@ -189,6 +196,26 @@ class Life(RuleBasedStateMachine):
         if buttons:
             button = data.draw(st.sampled_from(buttons))
             assert call.says(staff, button).ok, (staff, button, call.codes[-1])
+
+    @rule(data=st.data(), delivered=st.booleans())
+    def a_text_message_fares(self, data: st.DataObject, delivered: bool) -> None:
+        """The network's word is about a message, never a ring."""
+        call = self.call(data)
+        texted = [t for t in call.alarm.told if t.texted is not None] if call is not None else []
+        if call is None or not texted:
+            return
+        told = data.draw(st.sampled_from(texted))
+        assert told.texted is not None
+        reports = call.reports
+        self.ward.feed(call.id, TextReported(told.staff, told.texted.at, delivered))
+        after = told_of(call.alarm, told.staff)
+        assert after is None or not delivered or after.rang_at == told.rang_at
+        assert not delivered or call.reports == reports
+
+    @rule(up=st.booleans())
+    def the_link_for_texts(self, up: bool) -> None:
+        self.ward.texts = up
+        self.ward.tell_all(WorldChanged("texts"))
 
     @rule(data=st.data(), to=people)
     def hands_over(self, data: st.DataObject, to: str) -> None:
@@ -314,10 +341,11 @@ EVENTS: st.SearchStrategy[Any] = st.one_of(
     st.builds(HandedOver, people, people),
     st.builds(
         WorldChanged,
-        st.sampled_from(["roster", "site", "reach", "grace", "restart", "link_lost"]),
+        st.sampled_from(["roster", "site", "reach", "texts", "grace", "restart", "link_lost"]),
         st.none() | people,
         st.none() | st.integers(T0 - 10**5, T0 + 10**5),
     ),
+    st.builds(TextReported, people, st.integers(T0, T0 + 10**6), st.booleans(), st.sampled_from(["", "x"])),
     st.builds(DeadlinePassed, st.integers(0, 12), st.integers(T0, T0 + 10**6)),
 )
 

@@ -298,6 +298,25 @@ def test_a_decline_by_text_of_who_is_alone_holds_it() -> None:
     assert said(ward, call)[-1] == ("olle", "holding")
 
 
+def test_a_decline_said_again_is_the_same_answer_until_she_is_texted_again() -> None:
+    """Where everybody has declined the last resort asks again: the network's repeat of her words is no second
+    no. What she says to the next message is."""
+    ward = ward_with_numbers("anna")
+    ward.off_duty(*(s for s in ward.site.staff if s != "anna"))
+    call = ward.press("12/1", Kind.TOILET_CALL)
+    by_text(call, "anna", "decline")
+    told = told_of(call.alarm, "anna")
+    assert told is not None and told.declined_by_text
+    before = call.alarm
+    by_text(call, "anna", "decline")
+    assert call.alarm == before
+    ward.at(125)
+    assert said(ward, call).count(("anna", "rings")) >= 2
+    assert not told_of(call.alarm, "anna").declined_by_text  # type: ignore[union-attr]
+    by_text(call, "anna", "decline")
+    assert told_of(call.alarm, "anna").declined_by_text  # type: ignore[union-attr]
+
+
 def test_a_reply_after_the_end_changes_nothing() -> None:
     """It is refused by name, and nothing more is sent."""
     ward = ward_with_numbers("anna")
