@@ -7,7 +7,9 @@ between its commit and the message.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -30,7 +32,8 @@ from protocols.smpp_pdu import (
     submit_body,
 )
 from protocols.smpp_text import from_gsm7, gsm7, receipt, split_header
-from tests.support.hub import House, Hub, free_ports
+from tests.support.hub import ROOT, House, Hub, free_ports
+from tests.support.smsc import Smsc
 from tests.support.waiting import until
 
 smpp34 = pytest.importorskip("smpp34", reason="smpp34, the message centre of these tests, is not installed")
@@ -44,7 +47,7 @@ CONFIG = """
 source = "operator"
 connect = "127.0.0.1:{port}"
 system_id = "hub"
-password = "secret"
+password = "orgelpipa"
 sender = "{sender}"
 {more}
 """
@@ -366,22 +369,6 @@ async def test_a_reply_that_cannot_be_stored_is_asked_for_again(house: House, ce
     await hub.stop()
 
 
-async def test_doctor_shows_the_link_and_why_it_is_down(house: House, center: Center) -> None:
-    """Before any alarm needs it."""
-    hub = await texting(house, center)
-    sources = (await hub.call("GET", "/api/v1/sources", secret=None)).body["sources"]
-    (link,) = [s for s in sources if s["source"] == "operator"]
-    assert link["up"] and link["connected"] == 1
-    await center.stop()
-
-    async def gone() -> bool:
-        sources = (await hub.call("GET", "/api/v1/sources", secret=None)).body["sources"]
-        return any(s["source"] == "operator" and s["connected"] == 0 and s["last_refusal"] for s in sources)
-
-    await until(gone, "it is shown", within_s=20)
-    await hub.stop()
-
-
 # Octets, read by the two others.
 
 
@@ -451,3 +438,35 @@ def test_their_deliveries_are_read_by_us(name: str, wire: bytes) -> None:
         said = receipt(from_gsm7(found.text))
         assert said is not None and (said.id, said.stat) == ("MSG0001", "DELIVRD")
     assert split_header(b"\x00" + found.text)[0] == found.text
+
+
+# What an engineer sees.
+
+
+async def test_doctor_finds_wrong_credentials_before_an_alarm_does(house: House) -> None:
+    """In one line, with the centre's reason and without the password."""
+    smsc = Smsc(password="another")
+    port = await smsc.start()
+    hub = house.hub(config=CONFIG.format(port=port, sender=HUB_NUMBER, more="down_s = 0.5"))
+    await hub.start()
+    await until(lambda: smsc.heard, "a bind is tried", within_s=10)
+
+    async def found() -> bool:
+        said = await doctor(hub)
+        return "sms operator" in said and "link down" in said and "wrong password (0x0E)" in said
+
+    await until(found, "doctor says so", within_s=20)
+    assert "orgelpipa" not in await doctor(hub) + hub.log()
+    await hub.stop()
+    await smsc.stop()
+
+
+async def doctor(hub: Hub) -> str:
+    """What `alarmhub doctor` prints."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "alarmhub", "doctor", "--config", str(hub.config), cwd=ROOT,
+        env={**os.environ, **hub.environment, "COLUMNS": "300"}, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    return said.decode()

@@ -468,6 +468,22 @@ async def test_garbage_on_the_line_costs_that_connection_alone() -> None:
         assert it.smsc.heard[-1].command == SUBMIT
 
 
+async def test_a_flood_of_deliveries_is_answered_and_leaves_nothing() -> None:
+    """From many numbers, faster than they are stored: each gets its answer, and nothing grows."""
+    async with rig() as it:
+        it.knows()
+        sequences = []
+        for n in range(2_000):
+            sequences.append(it.smsc.deliver(b"1 1234 hej", source=f"4670{1_000_000 + n % 500}"))
+            if n % 100 == 0:
+                await turns()
+        assert {await it.smsc.answered(sequence) for sequence in sequences[::100]} == {0}
+        await it.smsc.answered(sequences[-1])
+        assert await it.smsc.answered(it.smsc.deliver(b"1 4711")) == 0
+        assert it.given == [("anna", "accept", "a1")]
+        await until(lambda: len(it.crew) <= 3 and not it.link._busy, "nothing is left")
+
+
 async def test_replies_of_one_number_keep_their_order() -> None:
     """Each is answered; the last word is the last."""
     async with rig() as it:

@@ -109,7 +109,7 @@ class Hub:
             values["DATABASE__DSN"] = dsn
         self.config = house.folder / f"{name}.toml"
         self.config.write_text("")
-        self._environment = {f"ALARMHUB_{key}": str(value) for key, value in values.items()}
+        self.environment = {f"ALARMHUB_{key}": str(value) for key, value in values.items()}
 
     # -- its life -------------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ class Hub:
             self.child = subprocess.Popen(
                 [sys.executable, "-m", "alarmhub", "serve", "--config", str(self.config)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT, start_new_session=True,
-                env={**os.environ, **self._environment}, preexec_fn=_die_with_parent,
+                env={**os.environ, **self.environment}, preexec_fn=_die_with_parent,
             )  # fmt: skip
 
     async def start(self) -> float:
