@@ -19,6 +19,7 @@ from typing import Any
 
 from alarmhub import logs
 from alarmhub.clock import MonotonicClock
+from alarmhub.engine.carrying import Carrying
 from alarmhub.engine.engine import Engine
 from alarmhub.engine.notices import clock_jumped, phones_lost
 from alarmhub.engine.outbox import Courier
@@ -36,6 +37,7 @@ from alarmhub.push.service import PushService
 from alarmhub.push.transport import Transport
 from alarmhub.settings import Settings, local_secret
 from alarmhub.store.accounts import PostgresAccounts
+from alarmhub.store.devices import PostgresDevices
 from alarmhub.store.embedded import EmbeddedServer
 from alarmhub.store.postgres import PostgresStore
 from alarmhub.store.push_targets import PostgresPushTargets
@@ -43,12 +45,14 @@ from alarmhub.tasks import Crew, spawn, watch_loop
 from alarmhub.web.api import Api
 from alarmhub.web.board_door import BoardDoor
 from alarmhub.web.board_screens import Boards
+from alarmhub.web.device_door import DeviceDoor
 from alarmhub.web.pages import Pages
 from alarmhub.web.passwords import Passwords
 from alarmhub.web.people_doors import people_doors
 from alarmhub.web.push_door import PushDoor
 from alarmhub.web.server import WebSettings
 from alarmhub.web.sessions import Sessions, SessionSettings
+from alarmhub.web.shift_door import ShiftDoor
 
 STANDBY_LOOK_EVERY_S = 0.1
 OPEN_AGAIN_EVERY_S = 0.5
@@ -87,6 +91,8 @@ class App:
         self.lines: Lines
         self.trials: Trials
         self.accounts: PostgresAccounts
+        self.devices: PostgresDevices
+        self.carrying: Carrying
         self.sessions: Sessions
         self.boards: Boards
 
@@ -305,6 +311,7 @@ class App:
         )  # fmt: skip
         self.gateway.seed(self.engine.facts)
         self._begin_trials()
+        await self._begin_carrying()
         self.engine.facts = ()
         self.engine.show_to(self.gateway)
         self._begin_boards()
@@ -356,6 +363,14 @@ class App:
                 ),
                 *people,
                 BoardDoor(self.boards, self.engine),
+                DeviceDoor(
+                    carrying=self.carrying, devices=self.devices, sessions=self.sessions, desk=self.engine,
+                    reach=self.engine.contacts.of_device, settings=web_settings,
+                ),
+                ShiftDoor(
+                    intake=self.engine, desk=self.engine, shifts=lambda: self.engine.state.shifts,
+                    settings=web_settings,
+                ),
                 PushDoor(
                     targets=self.pushes.book, intake=self.engine, desk=self.engine,
                     frames_of=self.gateway.frames_of, settings=web_settings,
@@ -371,6 +386,20 @@ class App:
         )  # fmt: skip
 
     # Threads between the parts
+
+    async def _begin_carrying(self) -> None:
+        self.devices = PostgresDevices(self.store)
+        self.carrying = Carrying(
+            devices=self.devices, intake=self.engine, now=self.engine.now,
+            elsewhere=self.engine.contacts.elsewhere,
+        )  # fmt: skip
+        self.carrying.carried += [
+            lambda device, staff: self.gateway.carried(device.id, device.digest, staff),
+            lambda device, staff: self.pushes.book.carried(device.id, staff or ""),
+            lambda device, staff: self.api.tokens_changed(),
+        ]
+        await self.carrying.load()
+        self.engine.on_tokens.append(lambda: self._later(self.carrying.load_again(), "phones carried"))
 
     def _begin_trials(self) -> None:
         engine = self.engine
@@ -398,7 +427,8 @@ class App:
         person = world.site.staff.get(staff)
         units = {duty.unit for duty in world.roster.by_staff.get(staff, ())}
         units |= set(person.units if person is not None else ())
-        return tuple(dict.fromkeys(text for unit in sorted(units) for text in self.trials.banners(unit)))
+        texts = [text for unit in sorted(units) for text in self.trials.banners(unit)]
+        return tuple(dict.fromkeys(texts))
 
     def _ready(self) -> str:
         return "" if self.engine.storing else "the database does not take writes"

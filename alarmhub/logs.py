@@ -103,6 +103,9 @@ class Line(StrEnum):
     DRILL_ENDED = "drill_ended", "A drill of a unit's phones is over: how many ways were good, how many red."
 
     # Phones
+    PHONE_ENROLLED = "phone_enrolled", "A phone was enrolled; `staff` carries it, `by` asked for it."
+    PHONE_CARRIED = "phone_carried", "A phone is carried by `staff` from now on, and was by `was`."
+    PHONE_REVOKED = "phone_revoked", "A phone's secret was revoked: lost, or out of use."
     PHONE_CONNECTED = "phone_connected", "A device said hello with a valid token."
     PHONE_CLOSED = "phone_closed", "A device's socket closed; `code` and `cause` say why."
     PHONE_REFUSED = "phone_refused", "A device was turned away before or at hello."

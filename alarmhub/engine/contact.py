@@ -73,6 +73,16 @@ class Contacts:
                 heard(staff)
         return reach
 
+    def of_device(self, staff: str, device: str) -> Reach:
+        """How this one device of a person can be reached."""
+        reach = self._devices.get(staff, {}).get(device, Reach.NONE)
+        return best((reach, Reach.PUSHABLE)) if device in self._pushable.get(staff, ()) else reach
+
+    def elsewhere(self, staff: str, device: str) -> Reach:
+        """How a person can be reached but for this device."""
+        others = [reach for id, reach in self._devices.get(staff, {}).items() if id != device]
+        return best([*others, *(Reach.PUSHABLE for id in self._pushable.get(staff, ()) if id != device)])
+
     def by_reach(self) -> dict[str, int]:
         """Devices by reach, for metrics. One without a socket that push reaches is pushable."""
         counts: dict[str, int] = {}

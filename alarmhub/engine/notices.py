@@ -146,6 +146,24 @@ def drill_over(key: str, unit_id: str) -> Signal:
     return Signal(source=HUB, event=SignalEvent.END, key=key, ref=key, kind=Kind.DRILL, unit=unit_id)
 
 
+_HEARD = "heard:"
+
+
+def is_trial_ring(alarm: Alarm, staff: str) -> bool:
+    """Whether this rings to prove that person's phone."""
+    return alarm.source == HUB and alarm.drill and alarm.key.startswith(f"{_HEARD}{staff}:")
+
+
+def trial_ring(site: Site, staff: str, unit: str, at: int) -> Signal:
+    """Rings one person's phone as a trial that is heard, the whole way an alarm goes."""
+    text = _text(site, "Prov: hör du telefonen?", "Drill: do you hear the phone?")
+    key = f"{_HEARD}{staff}:{at}"[:200]
+    return Signal(
+        source=HUB, event=SignalEvent.ONCE, key=key, ref=key, kind=Kind.DRILL, text=text, source_text=text,
+        unit=unit, targets=(f"staff:{staff}",), heard=True,
+    )  # fmt: skip
+
+
 def unstaffed(
     site: Site, now: int, ahead: int, warned: set[str], shifts: Mapping[str, Shift]
 ) -> tuple[list[Signal], set[str]]:

@@ -18,7 +18,7 @@ from typing import Final
 from alarmhub.core import rights
 from alarmhub.ports import Store, StoreUnavailable, Token
 from alarmhub.web.problems import Failed, later
-from alarmhub.web.routes import API, SESSION, Route
+from alarmhub.web.routes import API, PHONE, SESSION, Route
 
 KNOWN_FOR_S: Final = 30.0
 """A token is asked for again after this; a revoked one works no longer (`forget` ends it at once)."""
@@ -130,6 +130,8 @@ def permit(token: Token, route: Route) -> None:
     """Raises Failed (403) when the token's kind, scopes or grants do not allow the route anywhere."""
     if token.kind not in route.kinds:
         raise forbidden(f"a secret of kind {token.kind} may not do this")
+    if token.kind == PHONE and not token.subject and not route.uncarried:
+        raise forbidden("nobody is signed in on this phone", error="nobody_signed_in")
     if token.kind == SESSION and route.action:
         action = rights.Action(route.action)
         if not rights.somewhere(rights.grants(token.scopes), action):

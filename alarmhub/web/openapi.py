@@ -14,7 +14,16 @@ from msgspec import Struct
 from alarmhub import __version__
 from alarmhub.core.alarm import Phase
 from alarmhub.metrics import CONTENT_TYPE as METRICS_CONTENT_TYPE
-from alarmhub.web import account_door, passkey_door, push_door, sign_in_door, trials, wire
+from alarmhub.web import (
+    account_door,
+    device_door,
+    passkey_door,
+    push_door,
+    shift_door,
+    sign_in_door,
+    trials,
+    wire,
+)
 from alarmhub.web.board_door import VARIANTS
 from alarmhub.web.board_screens import BoardFrame
 from alarmhub.web.problems import PROBLEM_JSON, Problem
@@ -46,7 +55,7 @@ _MEANINGS: Final = {
     417: "Only Expect: 100-continue is understood.",
     421: "This server does not answer under that Host.",
     422: "It can never be stored.",
-    429: "Too many events wait to be stored (never for high priority), or too many sign-ins failed.",
+    429: "Too many events wait to be stored (never for high priority), or too many sign-ins or codes failed.",
     500: "The hub's own fault.",
     503: "It cannot be stored or read now; nothing was stored.",
 }
@@ -143,6 +152,39 @@ _OPERATIONS: Final[dict[str, _Operation]] = {
         )
         for name, body in trials.BODIES.items()
     },
+    "postEnrolment": _Operation(
+        {201: (device_door.CodeOut,)}, (*_BODY, 503), device_door.EnrolmentIn
+    ),
+    "enrolDevice": _Operation(
+        {201: (device_door.EnrolledOut,)}, (*_BODY, 404, 429, 503), device_door.DeviceIn
+    ),
+    "listDevices": _Operation(
+        {200: (device_door.DevicePage,)}, (503,),
+        parameters=(_query("unit", "Phones of this unit instead of mine.", _UNIT),),
+    ),
+    "revokeDevice": _Operation(
+        {200: (device_door.DeviceOut,)}, (404, 409, 503), parameters=(_in_path("id"),)
+    ),
+    "offerHandover": _Operation({201: (device_door.CodeOut,)}, (409, 503)),
+    "takeHandover": _Operation(
+        {200: (device_door.DeviceOut,)}, (*_BODY, 404, 409, 429, 503), device_door.HandoverIn
+    ),
+    "bindDevice": _Operation(
+        {200: (device_door.DeviceOut,)}, (*_BODY, 404, 409, 503), device_door.BindIn
+    ),
+    "unbindDevice": _Operation(
+        {200: (device_door.DeviceOut,)}, (*_BODY, 404, 409, 503), device_door.BindIn
+    ),
+    "getShift": _Operation(
+        {200: (shift_door.ShiftOut,)}, (400, 503),
+        parameters=(_query("unit", "Whose beds to show.", _UNIT),),
+    ),
+    "putShift": _Operation({200: (shift_door.ShiftOut,)}, (*_BODY, 409, 503), shift_door.ShiftIn),
+    "postHeard": _Operation(
+        {200: (shift_door.HeardOut,), 201: (shift_door.HeardOut,)}, (*_BODY, 404, 409, 503),
+        shift_door.HeardIn,
+    ),
+    "endShift": _Operation({200: (shift_door.OffOut,)}, (*_BODY, 409, 503), shift_door.OffIn),
     "signIn": _Operation(
         {200: (sign_in_door.SignInOut,)}, (*_BODY, 401, 429, 503), sign_in_door.SignInIn
     ),

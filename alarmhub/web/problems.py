@@ -20,11 +20,27 @@ SHOWN_CHARS: Final = 200
 """How much of a caller's own words an error repeats at most."""
 
 
+class Colleague(Struct, frozen=True, kw_only=True):
+    """A person who could be named."""
+
+    staff: str
+    name: str
+
+
+class InHand(Struct, frozen=True, kw_only=True):
+    """An alarm somebody has taken."""
+
+    alarm: str
+    place_label: str
+    type_label: str
+
+
 class Problem(Struct, frozen=True, kw_only=True):
-    """RFC 9457 section 3.1, with three extension members.
+    """RFC 9457 section 3.1, with extension members.
 
     `field`: which member or parameter is wrong. `expected`: what it should be. `error`: a name from a closed
-    list for programs. `retry`: whether the same request may succeed later.
+    list for programs. `retry`: whether the same request may succeed later. `alarms`, `candidates`: where
+    somebody must be named first, what for, and who could be; `holder`: whose alarms they are.
     """
 
     type: str
@@ -35,6 +51,9 @@ class Problem(Struct, frozen=True, kw_only=True):
     expected: str | UnsetType = UNSET
     error: str | UnsetType = UNSET
     retry: bool | UnsetType = UNSET
+    alarms: tuple[InHand, ...] | UnsetType = UNSET
+    candidates: tuple[Colleague, ...] | UnsetType = UNSET
+    holder: Colleague | UnsetType = UNSET
 
 
 class Failed(Exception):
@@ -52,6 +71,9 @@ class Failed(Exception):
         retry: bool | None = None,
         headers: Mapping[str, str] | None = None,
         close: bool = False,
+        alarms: tuple[InHand, ...] | UnsetType = UNSET,
+        candidates: tuple[Colleague, ...] | UnsetType = UNSET,
+        holder: Colleague | UnsetType = UNSET,
     ) -> None:
         super().__init__(name)
         self.status = status
@@ -66,6 +88,9 @@ class Failed(Exception):
             expected=UNSET if expected is None else expected,
             error=UNSET if error is None else error,
             retry=UNSET if retry is None else retry,
+            alarms=alarms,
+            candidates=candidates,
+            holder=holder,
         )
 
 

@@ -39,7 +39,8 @@ class Route(Struct, frozen=True, kw_only=True):
     `action`: what somebody signed in must be allowed in some unit (`core.rights`).
 
     No `kinds`: open to everybody. `always`: also for who must replace a one-time password first.
-    `local_too`: open to callers on this machine as well. `page`: for people's browsers, and so not in the
+    `uncarried`: also for a phone on which nobody is signed in. `local_too`: open to callers on this machine
+    as well. `page`: for people's browsers, and so not in the
     OpenAPI document. A path has at most one parameter, a whole segment.
     """
 
@@ -51,6 +52,7 @@ class Route(Struct, frozen=True, kw_only=True):
     scope: str = ""
     action: str = ""
     always: bool = False
+    uncarried: bool = False
     local_too: bool = False
     page: bool = False
 
@@ -59,6 +61,9 @@ SIGNALS: Final = "/api/v1/signals"
 ALERTMANAGER: Final = "/api/v1/alertmanager"
 SOURCES: Final = "/api/v1/sources"
 TRIALS: Final = "/api/v1/trials"
+ENROLMENTS: Final = "/api/v1/enrolments"
+DEVICES: Final = "/api/v1/devices"
+SHIFT: Final = "/api/v1/shift"
 ALARMS: Final = "/api/v1/alarms"
 BOARDS: Final = "/api/v1/boards"
 
@@ -97,11 +102,11 @@ ROUTES: Final = (
         summary="The alarms a phone's person is told of, as the socket's frames.",
     ),
     Route(
-        method="PUT", path="/api/v1/device/push", name="putPushTarget", kinds=(PHONE,),
+        method="PUT", path="/api/v1/device/push", name="putPushTarget", kinds=(PHONE,), uncarried=True,
         summary="Where an enrolled phone can be woken by push.",
     ),
     Route(
-        method="DELETE", path="/api/v1/device/push", name="deletePushTarget", kinds=(PHONE,),
+        method="DELETE", path="/api/v1/device/push", name="deletePushTarget", kinds=(PHONE,), uncarried=True,
         summary="The phone is not to be woken by push any more.",
     ),
     Route(
@@ -221,6 +226,56 @@ ROUTES: Final = (
         method="GET", path=ACCOUNTS + "/{staff}/sessions", name="listAccountSessions", kinds=(SESSION,),
         action="accounts.write",
         summary="The browsers this person is signed in with.",
+    ),
+    Route(
+        method="POST", path=ENROLMENTS, name="postEnrolment", kinds=(SESSION,), action=Action.DEVICES_OWN,
+        summary="A code, as a QR code too, that enrols one phone within two minutes.",
+    ),
+    Route(
+        method="POST", path=DEVICES, name="enrolDevice",
+        summary="Enrol this phone: the code is the credential. Its secret is told once.",
+    ),
+    Route(
+        method="GET", path=DEVICES, name="listDevices", kinds=(SESSION,), action=Action.DEVICES_OWN,
+        summary="My phones, or those of a unit.",
+    ),
+    Route(
+        method="POST", path=DEVICES + "/{id}/revoke", name="revokeDevice", kinds=(SESSION,),
+        action=Action.DEVICES_OWN,
+        summary="A phone is lost: its secret opens nothing any more, and its socket closes at once.",
+    ),
+    Route(
+        method="POST", path="/api/v1/device/handover", name="offerHandover", kinds=(PHONE,), uncarried=True,
+        summary="A code that this pool phone shows: who opens it signed in carries the phone.",
+    ),
+    Route(
+        method="POST", path="/api/v1/handovers", name="takeHandover", kinds=(SESSION,),
+        action=Action.DEVICES_OWN,
+        summary="From now on I carry the phone that showed this code.",
+    ),
+    Route(
+        method="POST", path="/api/v1/device/bind", name="bindDevice", kinds=(PHONE,), uncarried=True,
+        summary="From now on this phone is carried by who is signed in on it.",
+    ),
+    Route(
+        method="POST", path="/api/v1/device/unbind", name="unbindDevice", kinds=(PHONE,), uncarried=True,
+        summary="Nobody carries this phone any more.",
+    ),
+    Route(
+        method="GET", path=SHIFT, name="getShift", kinds=(SESSION,), action=Action.SHIFT_OWN,
+        summary="My shift: where I may sign on, who has which bed, and what I have in hand.",
+    ),
+    Route(
+        method="PUT", path=SHIFT, name="putShift", kinds=(SESSION,), action=Action.SHIFT_OWN,
+        summary="I am on duty in this unit, with these beds. Answered after it is stored.",
+    ),
+    Route(
+        method="POST", path=SHIFT + "/heard", name="postHeard", kinds=(SESSION,), action=Action.SHIFT_OWN,
+        summary="Ring my phone as a test; with `alarm`: I heard it.",
+    ),
+    Route(
+        method="POST", path=SHIFT + "/off", name="endShift", kinds=(SESSION,), action=Action.SHIFT_OWN,
+        summary="I go home. What I have in hand needs receivers.",
     ),
     Route(method="GET", path="/api/v1/openapi.json", name="getOpenapi", summary="This document."),
     Route(method="GET", path="/healthz", name="getHealth", summary="The process is alive."),

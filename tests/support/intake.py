@@ -19,7 +19,8 @@ from alarmhub.core.alarm import Acceptance, Alarm, Flag, Phase, Told
 from alarmhub.core.events import Signal, SignalEvent, TextReported
 from alarmhub.core.kinds import Kind, Priority, raised_to_floor
 from alarmhub.core.reach import Reach
-from alarmhub.core.roster import OnDuty, Roster
+from alarmhub.core.roster import OnDuty, Roster, Shift
+from alarmhub.core.shifts import Heard, SignOff, SignOn, Word, signed_off, signed_on
 from alarmhub.core.site import AlarmType, Place, Site, SourceRules, Staff, Unit
 from alarmhub.core.world import World
 from alarmhub.engine.items import Item, TextItem
@@ -93,6 +94,9 @@ class Intake:
         self.receipts: list[tuple[str, str, str, int, bool, str]] = []
         self.links: list[tuple[str, bool]] = []
         self.said: list[Signal] = []
+        self.words: list[tuple[str, Word]] = []
+        self.shifts: dict[str, Shift] = {}
+        self.duty_outcome: AnswerOutcome | None = None
         self.alarms: dict[str, Alarm] = {}
         self.entries: dict[str, list[TimelineEntry]] = {}
         self._answered: dict[tuple[str, str], Any] = {}
@@ -224,8 +228,27 @@ class Intake:
     ) -> None:
         self.receipts.append((staff, device, alarm, rev, seen, via))
 
-    async def availability(self, *, staff: str, device: str, req: str, state: str) -> AnswerOutcome:
+    async def availability(
+        self, *, staff: str, device: str, req: str, state: str, substitute: str = ""
+    ) -> AnswerOutcome:
         raise AssertionError("not for this door")
+
+    async def duty(self, *, staff: str, said: Word, device: str = "", req: str = "") -> AnswerOutcome:
+        """Keep the word; nobody has anything in hand unless `duty_outcome` says so."""
+        if self.refuse is not None:
+            raise self.refuse
+        if self.duty_outcome is not None:
+            return self.duty_outcome
+        self.words.append((staff, said))
+        site = self.world_now.site
+        match said:
+            case SignOn():
+                self.shifts[staff] = signed_on(site, staff, said.unit, said.beds, said.roles, self.at)
+            case SignOff():
+                self.shifts[staff] = signed_off(site, staff, self.at)
+            case Heard():
+                self.shifts[staff] = replace(self.shifts[staff], heard_at=self.at)
+        return AnswerOutcome(True)
 
     # Desk
 

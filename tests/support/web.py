@@ -14,25 +14,30 @@ from msgspec.structs import replace
 from yarl import URL
 
 from alarmhub.clock import MonotonicClock
+from alarmhub.core.reach import Reach
 from alarmhub.core.site import Staff
+from alarmhub.engine.carrying import Carrying
 from alarmhub.engine.trials import Trials
 from alarmhub.gateway.views import Views
-from alarmhub.people import Account, Session
-from alarmhub.ports import SourceStatus, Store
+from alarmhub.people import Account, Device, Session
+from alarmhub.ports import SourceStatus, Store, Token
 from alarmhub.push.targets import TargetBook
 from alarmhub.store.accounts import MemoryAccounts
+from alarmhub.store.devices import MemoryDevices
 from alarmhub.store.memory import Tables
 from alarmhub.store.push_targets import MemoryPushTargets
 from alarmhub.tasks import Crew
 from alarmhub.web.api import Api
 from alarmhub.web.board_door import BoardDoor
 from alarmhub.web.board_screens import Boards
+from alarmhub.web.device_door import DeviceDoor
 from alarmhub.web.pages import Pages
 from alarmhub.web.passwords import Passwords
 from alarmhub.web.people_doors import people_doors
 from alarmhub.web.push_door import PushDoor
 from alarmhub.web.server import WebSettings
 from alarmhub.web.sessions import Sessions, SessionSettings
+from alarmhub.web.shift_door import ShiftDoor
 from alarmhub.web.sign_in_settings import SignIn
 from tests.support.hooks import Hooks
 from tests.support.intake import NOW, Intake, Shelf
@@ -168,6 +173,7 @@ class Hub:
                 Pages(socket_port=lambda: 8081),
                 *people,
                 BoardDoor(self.boards, self.intake, followed_s=0),
+                *self._phone_doors(),
                 self._push_door(),
             ],
         )
@@ -194,6 +200,29 @@ class Hub:
         session = Session(**(usual | more))
         await self.accounts.add_session(session)
         return Signed(staff, f"{self.sessions.cookie}={secret}", session.csrf)
+
+    def _phone_doors(self) -> tuple[DeviceDoor, ShiftDoor]:
+        """Anna's phone is one of ward 201's drawer."""
+        self.tables = Tables()
+        self.devices = MemoryDevices(self.tables)
+        digest = sha256(ANNA.encode()).digest()
+        self.tables.devices["annas"] = Device(
+            id="annas", digest=digest, label="Lånetelefon 1", enrolled_by="anna", enrolled_at=NOW, pool=True,
+            unit="201", staff="anna", bound_at=NOW,
+        )  # fmt: skip
+        self.tables.tokens[digest] = Token(digest, "phone", "anna", (), "annas")
+        self.carrying = Carrying(
+            devices=self.devices, intake=self.intake, now=self.intake.now,
+            elsewhere=lambda staff, device: Reach.NONE,
+        )  # fmt: skip
+        devices = DeviceDoor(
+            carrying=self.carrying, devices=self.devices, sessions=self.sessions, desk=self.intake,
+            reach=lambda staff, device: Reach.LIVE, settings=self.settings,
+        )  # fmt: skip
+        shift = ShiftDoor(
+            intake=self.intake, desk=self.intake, shifts=lambda: self.intake.shifts, settings=self.settings
+        )
+        return devices, shift
 
     def _push_door(self) -> PushDoor:
         """Over a book in memory, with Web Push set up."""

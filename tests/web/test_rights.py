@@ -14,8 +14,9 @@ import pytest
 from msgspec import Struct
 from webauthn.helpers import bytes_to_base64url
 
+from alarmhub.core.shifts import SignOn
 from alarmhub.core.site import Staff
-from alarmhub.people import Passkey
+from alarmhub.people import Device, Passkey
 from alarmhub.web.routes import ROUTES, SESSION, Route
 from tests.support.web import Caller, Hub, Signed, running
 
@@ -86,7 +87,52 @@ async def own_passkey(hub: Hub, signed: Signed, _unit: str) -> tuple[str, Any]:
     return bytes_to_base64url(key.id), None
 
 
+async def empty(_hub: Hub, _signed: Signed, _unit: str) -> tuple[str, Any]:
+    """Nothing need be said."""
+    return "", {}
+
+
+async def listed(_hub: Hub, _signed: Signed, unit: str) -> tuple[str, Any]:
+    """Asked for by the query."""
+    return f"?unit={unit}", None
+
+
+async def drawer_phone(hub: Hub, signed: Signed, unit: str) -> tuple[str, Any]:
+    """A pool phone of the unit, enrolled by somebody else."""
+    id = f"phone-{signed.staff}-{unit}"
+    await hub.devices.enrol(
+        Device(id=id, digest=id.encode(), label=id, enrolled_by="lena", enrolled_at=1, pool=True, unit=unit)
+    )
+    return id, {}
+
+
+async def handed_over(hub: Hub, signed: Signed, unit: str) -> tuple[str, Any]:
+    """A pool phone shows its code."""
+    id, _ = await drawer_phone(hub, signed, unit)
+    code, _ = hub.carrying.codes.issue("handover", id)
+    return "", {"code": code}
+
+
+async def unit_and_no_beds(_hub: Hub, _signed: Signed, unit: str) -> tuple[str, Any]:
+    """Me, my unit."""
+    return "", {"unit": unit}
+
+
+async def signed_on(hub: Hub, signed: Signed, unit: str) -> tuple[str, Any]:
+    """In that unit."""
+    await hub.intake.duty(staff=signed.staff, said=SignOn(unit))
+    return "", {}
+
+
 ROWS: dict[str, Row] = {
+    "postEnrolment": Row(EVERYBODY, unit=False, ready=empty, ok=201),
+    "listDevices": Row("lmea", ready=listed),
+    "revokeDevice": Row("lmea", ready=drawer_phone),
+    "takeHandover": Row(EVERYBODY, unit=False, ready=handed_over),
+    "getShift": Row("nlm", ready=listed),
+    "putShift": Row("nlm", ready=unit_and_no_beds),
+    "postHeard": Row("nlm", unit=False, ready=signed_on, ok=201),
+    "endShift": Row("nlm", unit=False, ready=signed_on),
     "getBoard": Row("nlme", ready=of_unit),
     "getBoardEvents": Row("nlme", ready=of_unit),
     "signOut": Row(EVERYBODY, unit=False),

@@ -51,6 +51,18 @@ MATRIX: dict[str, tuple[int, ...]] = {
     "resetAccount": (401, 401, 403, 403, 403, 403, 403),
     "disableAccount": (401, 401, 403, 403, 403, 403, 403),
     "listAccountSessions": (401, 401, 403, 403, 403, 403, 403),
+    "postEnrolment": (401, 401, 403, 403, 403, 403, 403),
+    "enrolDevice": (404, 404, 404, 404, 404, 404, 404),
+    "listDevices": (401, 401, 403, 403, 403, 403, 403),
+    "revokeDevice": (401, 401, 403, 403, 403, 403, 403),
+    "offerHandover": (401, 401, 403, 201, 403, 403, 403),
+    "takeHandover": (401, 401, 403, 403, 403, 403, 403),
+    "bindDevice": (401, 401, 403, 401, 403, 403, 403),
+    "unbindDevice": (401, 401, 403, 200, 403, 403, 403),
+    "getShift": (401, 401, 403, 403, 403, 403, 403),
+    "putShift": (401, 401, 403, 403, 403, 403, 403),
+    "postHeard": (401, 401, 403, 403, 403, 403, 403),
+    "endShift": (401, 401, 403, 403, 403, 403, 403),
     "getOpenapi": (200, 200, 200, 200, 200, 200, 200),
     "getHealth": (200, 200, 200, 200, 200, 200, 200),
     "getReady": (200, 200, 200, 200, 200, 200, 200),
@@ -116,6 +128,10 @@ def body_for(route: Route, caller: str) -> dict[str, Any] | None:
         return TRIALS[route.name]
     if route.name == "postAnswer":
         return {"answer": "accept", "rev": 1, "req": caller} | ({"staff": "anna"} if by_api else {})
+    if route.name == "enrolDevice":
+        return {"code": "wrong"}
+    if route.name == "unbindDevice":
+        return {}
     if route.name == "postReceipt":
         return {"event": "rang", "rev": 1}
     if route.name == "putPushTarget":
