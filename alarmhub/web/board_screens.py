@@ -73,8 +73,8 @@ class Screen:
 
 
 class Boards:
-    """See the module. `maintenances`: windows by source; `red`: what is wrong with phones of a unit;
-    `warnings`: with a person's. Make it inside a running event loop, and run `run`."""
+    """See the module. `maintenances`: windows by source; `red`: what is wrong with phones of a unit. Make it
+    inside a running event loop, and run `run`."""
 
     def __init__(
         self,
@@ -82,9 +82,8 @@ class Boards:
         desk: Desk,
         maintenances: Callable[[], Mapping[str, Maintenance]],
         red: Callable[[str], Sequence[RedPhone]] = lambda unit: (),
-        warnings: Callable[[str], tuple[str, ...]] = lambda staff: (),
     ) -> None:
-        self._desk, self._maintenances, self._red, self._warnings = desk, maintenances, red, warnings
+        self._desk, self._maintenances, self._red = desk, maintenances, red
         self._loop = asyncio.get_running_loop()
         self._screens: dict[tuple[str, bool], Screen] = {}
         self._woken = asyncio.Event()
@@ -268,7 +267,7 @@ class Boards:
         desk = self._desk
         facts = Facts(
             now=desk.now(), storing=desk.storing, alarms=list(alarms), shown_to=desk.shown_to,
-            maintenances=self._maintenances(), red=self._red(unit), warnings=self._warnings,
+            maintenances=self._maintenances(), red=self._red(unit),
         )  # fmt: skip
         return board(unit, desk.world(), facts, public=public)
 

@@ -19,6 +19,7 @@ from msgspec import Struct
 from alarmhub.core import words
 from alarmhub.core.alarm import Alarm, Flag, Phase
 from alarmhub.core.board import Sight, beds_of, gaps_of, sight, sound
+from alarmhub.core.drilling import DrillLine
 from alarmhub.core.kinds import Kind, Priority
 from alarmhub.core.reach import Reach
 from alarmhub.core.roster import OnDuty
@@ -27,7 +28,9 @@ from alarmhub.core.site import Site
 from alarmhub.core.trials import Maintenance, units_of
 from alarmhub.core.wording import flag_label, kind_label, phase_label, type_label, why_label
 from alarmhub.core.world import World
+from alarmhub.engine.handset import PhoneWarning
 from alarmhub.engine.state import urgency
+from alarmhub.people import DrillRow
 
 ALARMS_MOST: Final = 60
 """More open alarms than this are counted, not listed."""
@@ -78,8 +81,7 @@ class AlarmOnBoard(Struct, frozen=True, kw_only=True):
 
 class PersonOnBoard(Struct, frozen=True, kw_only=True):
     """Somebody on duty here. `reach`: see `core.reach`; `state`: available | busy | break; `beds`: how many
-    of this unit's beds are theirs; `at`: what they have taken, and where; `warnings`: what is wrong with the
-    phone (names from a closed list)."""
+    of this unit's beds are theirs; `at`: what they have taken, and where."""
 
     name: str
     roles: tuple[Label, ...]
@@ -88,7 +90,6 @@ class PersonOnBoard(Struct, frozen=True, kw_only=True):
     on_site: bool
     beds: int
     at: tuple[Label, ...]
-    warnings: tuple[str, ...]
 
 
 class OnDutyCounts(Struct, frozen=True, kw_only=True):
@@ -110,24 +111,24 @@ class Banner(Struct, frozen=True, kw_only=True):
 
 
 class RedPhone(Struct, frozen=True, kw_only=True):
-    """A phone that a drill or supervision found wanting. `staff`: whose, "" = nobody's; `phone`: what the
-    phone is called; `code`: what is wrong, from a closed list; `since`: epoch ms; `drill`: a drill found it.
-    """
+    """A phone on duty that supervision or the last drill found wanting. `code`: what is wrong, from
+    `core.handsets.Cause` or, of a drill, `core.drilling.Why`; `channel`: the way a drill took, "" = none;
+    `since`: epoch ms."""
 
     staff: str
-    phone: str
+    device: str
     code: str
     since: int
-    drill: bool = False
+    channel: str = ""
 
 
 class RedOnBoard(Struct, frozen=True, kw_only=True):
-    """One line of the red list."""
+    """One line of the red list: whose phone, and see `RedPhone`."""
 
     name: str
     code: str
+    channel: str
     since: int
-    drill: bool
 
 
 class Board(Struct, frozen=True, kw_only=True):
@@ -157,7 +158,7 @@ class Board(Struct, frozen=True, kw_only=True):
 
 class Facts(Struct, frozen=True, kw_only=True):
     """What a board is built from beside the world. `alarms`: those that concern the unit; `shown_to`: open
-    alarms of a person; `red`: of this unit; `warnings`: what is wrong with a person's phones."""
+    alarms of a person; `red`: phones of this unit."""
 
     now: int
     storing: bool
@@ -165,7 +166,6 @@ class Facts(Struct, frozen=True, kw_only=True):
     shown_to: Callable[[str], Sequence[Alarm]]
     maintenances: Mapping[str, Maintenance]
     red: Sequence[RedPhone] = ()
-    warnings: Callable[[str], tuple[str, ...]] = lambda staff: ()
 
 
 def board(unit: str, world: World, facts: Facts, *, public: bool) -> Board:
@@ -193,8 +193,8 @@ def board(unit: str, world: World, facts: Facts, *, public: bool) -> Board:
         covered_by=_names(covering, site),
         covers=_names((c.unit for c in roster.covers if c.by == unit and c.unit is not None), site),
         banners=(*_not_arriving(shown), *_maintenance(unit, site, facts)),
-        red=() if public else tuple(_red(phone, site) for phone in facts.red),
-        red_phones=len(facts.red),
+        red=() if public else _red(facts.red, site),
+        red_phones=len({(one.staff, one.device) for one in facts.red}),
     )
 
 
@@ -269,7 +269,6 @@ def _person(duty: OnDuty, unit: str, world: World, facts: Facts) -> PersonOnBoar
         on_site=duty.on_site,
         beds=sum(staff in by_bed.get(bed.path, ()) for bed in beds_of(unit, site)),
         at=tuple(_where(alarm, unit, site) for alarm in taken),
-        warnings=facts.warnings(staff),
     )
 
 
@@ -316,9 +315,37 @@ def _maintenance(unit: str, site: Site, facts: Facts) -> list[Banner]:
     return banners
 
 
-def _red(phone: RedPhone, site: Site) -> RedOnBoard:
-    name = _name(phone.staff, site) if phone.staff else phone.phone
-    return RedOnBoard(name=name, code=phone.code, since=phone.since, drill=phone.drill)
+def red_phones(
+    unit: str,
+    world: World,
+    warnings: Iterable[PhoneWarning],
+    drill: DrillRow | None,
+    failed: Iterable[DrillLine],
+) -> list[RedPhone]:
+    """The red list of a unit: warnings of now and what failed in its last drill, of who is on duty here."""
+    here = {duty.staff for duty in world.roster.by_unit.get(unit, ())}
+    red = [
+        RedPhone(staff=one.staff, device=one.device, code=one.cause, since=one.since)
+        for one in warnings
+        if one.staff in here
+    ]
+    if drill is not None:
+        since = drill.ended_at or drill.began_at
+        red += [
+            RedPhone(staff=n.staff, device=n.device, code=n.why, since=since, channel=n.channel)
+            for n in failed
+            if n.staff in here
+        ]
+    return red
+
+
+def _red(phones: Iterable[RedPhone], site: Site) -> tuple[RedOnBoard, ...]:
+    """Each said once: two phones of a person that fail alike are one line."""
+    lines = (
+        RedOnBoard(name=_name(one.staff, site), code=one.code, channel=one.channel, since=one.since)
+        for one in phones
+    )
+    return tuple({(n.name, n.code, n.channel): n for n in lines}.values())
 
 
 def _names(units: Iterable[str], site: Site) -> tuple[str, ...]:

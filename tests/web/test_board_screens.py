@@ -147,7 +147,7 @@ async def test_what_nobody_tells_is_found_by_looking() -> None:
         await wall.passes(BEAT_S)
         assert screen.shown is not None
         wall.windows["plant"] = Maintenance("plant", "dan", T0, T0 + 60_000)
-        wall.red.append(RedPhone(staff="anna", phone="", code="muted", since=T0))
+        wall.red.append(RedPhone(staff="anna", device="d", code="muted", since=T0))
         await wall.passes(BEAT_S + SOON_S)
         assert [banner.code for banner in screen.shown.banners] == ["maintenance"]
         assert [line.name for line in screen.shown.red] == ["Anna"]

@@ -7,11 +7,14 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from alarmhub.core.drilling import DrillLine, Outcome
 from alarmhub.core.kinds import Kind
 from alarmhub.core.reach import Reach
 from alarmhub.core.site import Duty, Place
 from alarmhub.core.trials import Maintenance
-from alarmhub.web.board_view import ALARMS_MOST, Board, Facts, Label, RedPhone, board
+from alarmhub.engine.handset import PhoneWarning
+from alarmhub.people import DrillRow
+from alarmhub.web.board_view import ALARMS_MOST, Board, Facts, Label, RedPhone, board, red_phones
 from tests.support.ward import ALWAYS, HEART, T0, Ward
 
 SECRET_WORDS = "Bengt Karlsson ligger i sal 12"
@@ -96,15 +99,16 @@ def test_the_public_board_has_no_person_in_it() -> None:
     ward.press("12", "team", type=HEART.id).accepts("kim", "lena")
     ward.press("13/1").says("anna", "hold")
     ward.available("bo", "break")
-    red = [RedPhone(staff="anna", phone="Annas telefon", code="muted", since=T0)]
-    facts: dict[str, Any] = {"red": red, "warnings": lambda staff: (f"{staff} muted",)}
+    red = [RedPhone(staff="anna", device="annas-telefon", code="muted", since=T0)]
+    facts: dict[str, Any] = {"red": red}
 
     said = msgspec.json.encode(hung(ward, public=True, **facts)).decode()
     staff_said = msgspec.json.encode(hung(ward, **facts)).decode()
+    assert "muted" not in said and "telefon" not in said
     for person in ward.site.staff.values():
         assert f'"{person.id}' not in said
         assert person.name not in said
-    assert all(name in staff_said for name in ("Anna", "Bo", "Cia", "Kim", "Lena", "anna muted"))
+    assert all(name in staff_said for name in ("Anna", "Bo", "Cia", "Kim", "Lena", "muted"))
     shown = hung(ward, public=True, **facts)
     assert (shown.people, shown.red, shown.red_phones) == ((), (), 1)
     assert (shown.counts.on_duty, shown.counts.reachable, shown.counts.away) == (4, 4, 1)
@@ -133,15 +137,13 @@ def test_the_people_of_the_ward_and_how_they_are_reached() -> None:
     ward.available("cia", "break")
     ward.press("12", Kind.EMERGENCY).accepts("anna", "eva")
 
-    shown = hung(ward, warnings=lambda staff: ("muted",) * (staff == "bo"))
-    people = {person.name: person for person in shown.people}
+    people = {person.name: person for person in hung(ward).people}
     assert list(people) == ["Anna", "Bo", "Cia", "Dan"]
     assert [p.reach for p in people.values()] == [Reach.LIVE, Reach.PUSHABLE, Reach.RECENT, Reach.NONE]
     assert [p.beds for p in people.values()] == [2, 1, 2, 0]
     assert [role.sv for role in people["Dan"].roles] == ["ssk", "ledningsansvarig"]
     assert people["Cia"].state == "break"
     assert people["Anna"].at == (Label("akutlarm sal 12", "emergency sal 12"),)
-    assert people["Bo"].warnings == ("muted",)
     [eva] = [person for person in hung(ward, "202").people if person.name == "Eva"]
     assert eva.at == (Label("akutlarm sal 12, Avd 201", "emergency sal 12, Avd 201"),)
 
@@ -192,17 +194,33 @@ def test_calls_that_do_not_arrive_stand_across_the_board() -> None:
     assert hung(ward, "205").banners == ()
 
 
-def test_what_is_not_stored_and_the_red_list_reach_the_board() -> None:
-    """Storing, and phones to see to: whose, or the phone's own name when nobody carries it."""
-    red = [
-        RedPhone(staff="anna", phone="", code="silent", since=T0, drill=True),
-        RedPhone(staff="", phone="Pool 3", code="battery_low", since=T0),
+def test_what_is_not_stored_reaches_the_board() -> None:
+    """Both variants say it."""
+    assert [hung(Ward(), storing=False, public=public).storing for public in (False, True)] == [False, False]
+
+
+def test_the_red_list_has_warnings_and_the_last_drill_of_who_is_on_duty_here() -> None:
+    """Whose phone, what is wrong, over which way and since when; each said once; not who went home."""
+    ward = Ward()
+    ward.off_duty("cia")
+    muted = [
+        PhoneWarning(who, who.capitalize(), f"{who}-{n}", SECRET_WORDS, "muted", SECRET_WORDS, T0)
+        for who, n in (("anna", 1), ("anna", 2), ("cia", 1), ("eva", 1))
     ]
-    shown = hung(Ward(), storing=False, red=red)
-    assert not shown.storing
-    assert [(line.name, line.code, line.drill) for line in shown.red] == [
-        ("Anna", "silent", True), ("Pool 3", "battery_low", False),
+    drill = DrillRow(id="d", unit="201", cause="asked", began_at=T0 + 5, result=None, ended_at=T0 + 9)
+    failed = [
+        DrillLine("bo", "bo-1", "webpush", Outcome.FAILED, "no_receipt"),
+        DrillLine("cia", "cia-1", "socket", Outcome.FAILED, "no_contact"),
+    ]
+    red = red_phones("201", ward.world, muted, drill, failed)
+    shown = hung(ward, red=red)
+
+    assert [(line.name, line.code, line.channel, line.since) for line in shown.red] == [
+        ("Anna", "muted", "", T0), ("Bo", "no_receipt", "webpush", T0 + 9),
     ]  # fmt: skip
+    assert shown.red_phones == 3
+    assert SECRET_WORDS not in msgspec.json.encode(shown).decode()
+    assert red_phones("201", ward.world, [], None, []) == []
 
 
 def test_more_alarms_than_fit_are_counted_never_dropped_in_silence() -> None:

@@ -125,18 +125,17 @@ export function personRow(person, words, language) {
     el("span", { class: "facts" }, facts.join(" · ")),
     ...(state ? [el("span", { class: "state" }, state)] : []),
     ...person.at.map((what) => el("span", { class: "at" }, shape("coming"), words.at(label(what)))),
-    ...person.warnings.map((code) => el("span", { class: "warning" }, shape("warning"), words.faults[code] || code)),
   );
 }
 
 export function redRow(red, words, time) {
   const fault = words.faults[red.code] || red.code.replaceAll("_", " ");
+  const drill = red.channel ? `${words.drill_red(words.channels[red.channel] || red.channel)}: ` : "";
   return el(
     "li",
     { class: "red" },
     shape("warning"),
-    el("span", {}, el("strong", {}, red.name), `: ${red.drill ? `${words.drill_red}, ` : ""}${fault} `,
-      el("span", { class: "facts" }, `(${time(red.since)})`)),
+    el("span", {}, el("strong", {}, red.name), `: ${drill}${fault} `, el("span", { class: "facts" }, `(${time(red.since)})`)),
   );
 }
 
