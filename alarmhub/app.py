@@ -46,7 +46,7 @@ from alarmhub.web.api import Api
 from alarmhub.web.board_door import BoardDoor
 from alarmhub.web.board_screens import Boards
 from alarmhub.web.device_door import DeviceDoor
-from alarmhub.web.pages import Pages
+from alarmhub.web.pages import Pages, SignInWays
 from alarmhub.web.passwords import Passwords
 from alarmhub.web.people_doors import people_doors
 from alarmhub.web.push_door import PushDoor
@@ -360,6 +360,7 @@ class App:
                 Pages(
                     socket_port=lambda: self.gateway.port, socket_url=phones.public_url, secure=api.secure,
                     vapid_public=lambda: vapid_public(self.pushes.transports.values()),
+                    sign_in=lambda: SignInWays(local=self.settings.sign_in.local),
                 ),
                 *people,
                 BoardDoor(self.boards, self.engine),

@@ -17,13 +17,18 @@ from tests.support.waiting import until
 
 LISTEN = """() => {
   // What the app tells the hub and what it makes the phone do, for tests to read.
-  window.spied = { sent: [], shaken: [], tones: 0 };
+  window.spied = { sent: [], shaken: [], tones: 0, touched: false };
+  // The debugger counts as a touch to the browser, and must not to us.
+  document.addEventListener('pointerdown', () => { spied.touched = true; }, true);
   const send = WebSocket.prototype.send;
   WebSocket.prototype.send = function (data) {
     spied.sent.push(JSON.parse(data));
     return send.call(this, data);
   };
-  navigator.vibrate = pattern => { spied.shaken.push(pattern); return true; };
+  navigator.vibrate = pattern => {
+    if (spied.touched) spied.shaken.push(pattern);
+    return spied.touched;
+  };
   const start = OscillatorNode.prototype.start;
   OscillatorNode.prototype.start = function (...when) { spied.tones += 1; return start.apply(this, when); };
 }"""
@@ -121,8 +126,8 @@ class Cable:
     """A TCP line between phones and the hub's socket that can be cut: what is sent then goes nowhere, and
     nobody is told, as when somebody walks into a lift."""
 
-    def __init__(self, port: int) -> None:
-        self._to = port
+    def __init__(self) -> None:
+        self.to = 0
         self._whole = asyncio.Event()
         self._whole.set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -152,7 +157,7 @@ class Cable:
         assert task is not None
         self._tasks.add(task)
         try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.to)
             pumps = [
                 asyncio.ensure_future(self._pump(reader, far_writer)),  # noqa: TID251  no hub's task
                 asyncio.ensure_future(self._pump(far_reader, writer)),  # noqa: TID251

@@ -40,6 +40,11 @@ export class Answers {
     return req;
   }
 
+  // Nobody knows what became of those under way: they wait with the others.
+  cutOff() {
+    this.sent.clear();
+  }
+
   // A new connection: everything again, in the order it was said.
   async resend() {
     this.sent.clear();

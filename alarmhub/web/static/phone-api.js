@@ -72,8 +72,9 @@ export class Api {
     return this.call("POST", "/api/v1/devices", { code, label, platform: "web" });
   }
 
-  bind() {
-    return this.call("POST", "/api/v1/device/bind", {}, { asPhone: true });
+  // `receivers`: who takes on what the phone's carrier has in hand, by alarm.
+  bind(receivers) {
+    return this.call("POST", "/api/v1/device/bind", receivers ? { receivers } : {}, { asPhone: true });
   }
 
   unbind() {
@@ -84,8 +85,8 @@ export class Api {
     return this.call("POST", "/api/v1/device/handover", {}, { asPhone: true });
   }
 
-  takeHandover(code) {
-    return this.call("POST", "/api/v1/handovers", { code });
+  takeHandover(code, receivers) {
+    return this.call("POST", "/api/v1/handovers", receivers ? { code, receivers } : { code });
   }
 
   shift(unit) {
@@ -96,8 +97,9 @@ export class Api {
     return this.call("PUT", "/api/v1/shift", { unit, beds });
   }
 
-  heard() {
-    return this.call("POST", "/api/v1/shift/heard", {});
+  // Without an alarm the hub rings this person's phones; with it, that ring was heard.
+  heard(alarm) {
+    return this.call("POST", "/api/v1/shift/heard", alarm ? { alarm } : {});
   }
 
   endShift(receivers) {

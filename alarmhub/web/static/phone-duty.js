@@ -57,15 +57,18 @@ async function follow(app, [name, value]) {
   if (name === "token") await keep(app, { secret: value, device: `web-${crypto.getRandomValues(new Uint32Array(2)).join("")}`, pool: false });
   if (name === "enrol") await enrol(app, value);
   if (name === "handover") {
-    const taken = await talk(app, () => app.api.takeHandover(value), { 404: say("code_bad"), 409: say("code_bad"), 410: say("code_bad") });
-    if (taken !== undefined) app.tell(say("taken_over_phone"));
+    await withReceivers(app, async (receivers) => {
+      await app.api.takeHandover(value, receivers);
+      app.step = "";
+      app.tell(say("taken_over_phone"));
+    });
   }
 }
 
 async function enrol(app, code) {
   app.enrolling = true;
   app.draw();
-  const taken = await talk(app, () => app.api.enrol(code, label()), { 400: say("code_bad"), 401: say("code_bad"), 404: say("code_bad"), 409: say("code_bad"), 410: say("code_bad") });
+  const taken = await talk(app, () => app.api.enrol(code, label()), { 404: say("code_bad"), 429: say("slow_down") });
   app.enrolling = false;
   if (taken === undefined) return;
   await keep(app, taken);
@@ -112,14 +115,48 @@ async function beginShift(app) {
   const begun = await talk(app, () => app.api.beginShift(app.unit, [...app.chosen]));
   if (begun === undefined) return;
   await load(app, app.unit);
+  await ringToHear(app);
+}
+
+// The hub rings this phone as an alarm would, so that what is proved is the whole way.
+async function ringToHear(app) {
   app.step = "heard";
   app.notHeard = false;
   app.focusNext = true;
-  app.ringer.tryOut();
+  await app.ringer.unlock();
+  await talk(app, () => app.api.heard());
 }
 
-async function offAsked(app, receivers) {
-  try {
+async function heard(app, alarm) {
+  const proved = await talk(app, () => app.api.heard(alarm), { 404: say("ring_over"), 409: say("ring_not_reported") });
+  const shown = app.alarms.get(alarm);
+  if (shown !== undefined) app.ringer.mute(shown);
+  if (proved === undefined) return;
+  app.step = "";
+  app.tell(say("started"));
+  app.go("alarms");
+}
+
+// What cannot be left behind must go to somebody: asks for whom, and then does `work` with the answer.
+async function withReceivers(app, work) {
+  const attempt = async (receivers) => {
+    try {
+      await work(receivers);
+    } catch (refused) {
+      if (refused.error !== "receiver_needed") {
+        await talk(app, () => Promise.reject(refused), { 404: say("code_bad") });
+        return;
+      }
+      app.off = { alarms: refused.problem.alarms ?? [], candidates: refused.problem.candidates ?? [], attempt };
+      app.step = "off";
+      app.focusNext = true;
+    }
+  };
+  await attempt(undefined);
+}
+
+function endShift(app) {
+  return withReceivers(app, async (receivers) => {
     await app.api.endShift(receivers);
     app.step = "";
     app.availability = "";
@@ -127,15 +164,7 @@ async function offAsked(app, receivers) {
     app.tell(say("signed_off"));
     await load(app, app.unit);
     app.go("alarms");
-  } catch (refused) {
-    if (refused.error !== "receiver_needed") {
-      await talk(app, () => Promise.reject(refused));
-      return;
-    }
-    app.off = { alarms: refused.problem.alarms ?? [], candidates: refused.problem.candidates ?? [] };
-    app.step = "off";
-    app.focusNext = true;
-  }
+  });
 }
 
 async function signIn(app, form) {
@@ -150,11 +179,13 @@ async function signIn(app, form) {
   if (app.screen === "shift") await startDuty(app);
 }
 
-async function bind(app) {
-  const bound = await talk(app, () => app.api.bind());
-  if (bound === undefined) return;
-  app.mode = "loading";
-  app.link.start();
+function bind(app) {
+  return withReceivers(app, async (receivers) => {
+    await app.api.bind(receivers);
+    app.step = "";
+    app.mode = "loading";
+    app.link.start();
+  });
 }
 
 export const dutyActions = {
@@ -188,28 +219,21 @@ export const dutyActions = {
     app.focusNext = true;
   },
   "begin-shift": beginShift,
-  "hear-again": (app) => {
-    app.step = "heard";
-    app.notHeard = false;
-    return app.ringer.tryOut();
-  },
+  "hear-again": ringToHear,
   "try-sound": (app) => app.ringer.tryOut(),
-  "not-heard": (app) => {
+  "not-heard": (app, { alarm }) => {
+    const shown = app.alarms.get(alarm);
+    if (shown !== undefined) app.ringer.mute(shown);
     app.notHeard = true;
-    return app.ringer.tryOut();
+    app.focusNext = true;
   },
-  heard: async (app) => {
-    if ((await talk(app, () => app.api.heard())) === undefined) return;
-    app.step = "";
-    app.tell(say("started"));
-    app.go("alarms");
-  },
+  heard: (app, { alarm }) => heard(app, alarm),
   off: (app) => {
-    app.off = { alarms: [], candidates: [] };
+    app.off = { alarms: [], candidates: [], attempt: () => endShift(app) };
     app.step = "off";
     app.focusNext = true;
   },
-  "off-now": (app) => offAsked(app),
+  "off-now": endShift,
   stay: (app) => {
     app.step = "";
     app.focusNext = true;
@@ -239,7 +263,7 @@ export const dutyActions = {
 
   async submitted(app, form) {
     if (form.dataset.form === "sign-in") await signIn(app, form);
-    if (form.dataset.form === "off") await offAsked(app, Object.fromEntries(new FormData(form)));
+    if (form.dataset.form === "off") await app.off.attempt(Object.fromEntries(new FormData(form)));
     app.draw();
   },
 };

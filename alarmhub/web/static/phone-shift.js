@@ -50,6 +50,7 @@ export function refusedScreen(app) {
 }
 
 export function nobodyScreen(app) {
+  if (app.step === "off") return offScreen(app);
   const words = h("p", { class: "banner bad", role: "alert", "data-key": "nobody" }, say("nobody_here_more"));
   if (!app.me) return signIn(app, say("nobody_here"), words);
   return page(say("nobody_here"), words, fault(app),
@@ -87,9 +88,8 @@ function bedsScreen(app) {
 
 function heardScreen(app) {
   return page(say("heard_ask"), fault(app), h("p", {}, say("heard_ask_more")),
-    app.notHeard && h("p", { class: "banner warn", role: "alert" }, say("not_heard_more")),
-    wide("try-sound", say("try_sound")), wide("not-heard", say("not_heard")),
-    wide("heard", say("heard"), { className: "primary main" }));
+    app.notHeard && h("p", { class: "banner warn", role: "alert", "data-key": "advice" }, say("not_heard_more")),
+    wide("stay", say("back")), wide("hear-again", say("ring_again"), { className: "primary main" }));
 }
 
 function onShift(app) {
@@ -99,7 +99,8 @@ function onShift(app) {
   return page(say("on_shift", { unit: unit?.name ?? unit ?? shift.unit ?? "" }), fault(app),
     h("p", {}, say("who_am_i"), ": ", h("strong", {}, app.me.name)),
     h("p", {}, mine.length ? mine.map((bed) => bed.label).join(", ") : say("no_beds")),
-    wide("beds", say("my_beds")), wide("hear-again", say("try_sound")),
+    shift.heard_at === null && h("p", { class: "banner warn", "data-key": "unheard" }, say("unheard")),
+    wide("beds", say("my_beds")), wide("hear-again", say("heard_ask")),
     wide("off", say("sign_off"), { className: "danger" }));
 }
 

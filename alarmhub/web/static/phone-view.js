@@ -20,20 +20,20 @@ export function topBar(app) {
 }
 
 function unitOf(app) {
-  return app.shift?.shift?.unit_label ?? "";
+  const unit = app.shift?.shift?.unit;
+  return app.shift?.units.find((one) => one.id === unit)?.name ?? "";
 }
 
 // Everything that keeps this phone from doing its duty, the worst first, each with what to do about it.
 export function banners(app) {
   return [
-    app.needsTouch && h("button", { class: "banner warn mute wide", "data-do": "unlock", "data-key": "mute" },
-      h("strong", {}, say("mute_now")), h("span", {}, say("mute_now_more"))),
+    muteBanner(app),
     app.link.contact === "lost" && h("div", { class: "banner bad", "data-key": "lost" },
-      h("h2", {}, say("contact_lost")), h("p", {}, say("contact_lost_more")),
+      h("h2", {}, say("contact_lost")), !app.hushed && h("p", {}, say("contact_lost_more")),
       app.lostAt && h("p", {}, say("contact_since", { time: clock(app.lostAt) })),
       !app.hushed && h("button", { class: "wide", "data-do": "hush" }, say("hush_warning"))),
     app.link.contact !== "lost" && !app.storing && h("div", { class: "banner bad", "data-key": "storing" },
-      h("h2", {}, say("not_storing")), h("p", {}, say("not_storing_more")),
+      h("h2", {}, say("not_storing")), !app.hushed && h("p", {}, say("not_storing_more")),
       !app.hushed && h("button", { class: "wide", "data-do": "hush" }, say("hush_warning"))),
     ...app.banners.map((text) => h("p", { class: "banner warn", "data-key": `b ${text}` }, text)),
     ...app.warnings.map((text) => h("p", { class: "banner warn", "data-key": `w ${text}` }, text)),
@@ -42,6 +42,18 @@ export function banners(app) {
     app.stale && h("button", { class: "banner plain wide", "data-do": "reload", "data-key": "stale" }, say("new_version")),
     keptLine(app),
   ];
+}
+
+function muteBanner(app) {
+  return app.needsTouch && h("button", { class: "banner warn mute wide", "data-do": "unlock", "data-key": "mute" },
+    h("strong", {}, say("mute_now")), h("span", {}, say("mute_now_more")));
+}
+
+// The same, short, over an alarm that rings.
+function troubles(app) {
+  const { contact } = app.link;
+  const word = contact === "lost" ? say("contact_lost") : contact === "seeking" ? say("contact_seeking") : app.storing ? "" : say("not_storing");
+  return [muteBanner(app), word && h("p", { class: "banner bad", "data-key": "trouble" }, word)];
 }
 
 function keptLine(app) {
@@ -135,6 +147,7 @@ export function alarmScreen(app, alarm, ringing) {
     role: ringing ? "dialog" : "region", "aria-modal": ringing ? "true" : null, "aria-labelledby": "full-what full-title",
   },
     h("div", { class: "head" },
+      ringing && troubles(app),
       heading(alarm),
       alarm.drill && h("p", { class: "prov" }, say("prov"), h("span", {}, say("prov_more"))),
       h("p", { id: "full-what", class: "spoken" }, `${alarm.drill ? say("prov") : typeLabel(alarm)}, ${say("priority", { p: say(`p_${alarm.priority}`) })}`),
@@ -188,7 +201,8 @@ function buttons(app, alarm, ringing) {
     muteable && !alarm.drill && h("button", { class: "quiet", "data-do": "mute", "data-alarm": alarm.id, "data-key": "mute" }, say("mute_ring")),
     pairs,
     main && button(alarm, main, "primary main"),
-    muteable && alarm.drill && h("button", { class: "primary main", "data-do": "mute", "data-alarm": alarm.id, "data-key": "mute" }, say("prov_heard")),
+    muteable && alarm.drill && app.step === "heard" && h("button", { class: "quiet", "data-do": "not-heard", "data-alarm": alarm.id, "data-key": "not" }, say("not_heard")),
+    muteable && alarm.drill && h("button", { class: "primary main", "data-do": app.step === "heard" ? "heard" : "mute", "data-alarm": alarm.id, "data-key": "mute" }, app.step === "heard" ? say("heard") : say("prov_heard")),
   );
 }
 

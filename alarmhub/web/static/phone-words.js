@@ -255,8 +255,15 @@ const WORDS = {
   change_shift: ["Spara", "Save"],
   started: ["Passet har börjat.", "The shift has begun."],
   heard_ask: ["Hör du telefonen?", "Do you hear the phone?"],
-  heard_ask_more: ["Den ringer nu som vid hög prioritet.", "It rings now as for high priority."],
+  heard_ask_more: [
+    "Larmsystemet ringer telefonen med ett prov. Svara på provet när du hör det.",
+    "The hub rings the phone with a test. Answer the test when you hear it.",
+  ],
+  ring_again: ["Ring igen", "Ring again"],
+  ring_over: ["Provet är över. Ring igen.", "The test is over. Ring again."],
+  ring_not_reported: ["Telefonen har inte ringt än.", "The phone has not rung yet."],
   heard: ["Ja, jag hör den", "Yes, I hear it"],
+  unheard: ["Du har inte visat att du hör telefonen.", "You have not shown that you hear the phone."],
   not_heard: ["Nej", "No"],
   not_heard_more: [
     "Höj volymen, stäng av ljudlöst läge, och prova igen. Hör du den ändå inte: byt telefon.",

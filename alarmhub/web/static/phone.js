@@ -131,6 +131,7 @@ class App {
   }
 
   contact(contact) {
+    if (contact !== "live") this.answers.cutOff();
     if (contact === "lost") {
       this.lostAt = this.hubNow();
       this.hushed = false;
