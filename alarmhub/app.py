@@ -46,6 +46,7 @@ from alarmhub.web.api import Api
 from alarmhub.web.board_door import BoardDoor
 from alarmhub.web.board_screens import Boards
 from alarmhub.web.device_door import DeviceDoor
+from alarmhub.web.oidc_provider import Provider
 from alarmhub.web.pages import Pages, SignInWays
 from alarmhub.web.passwords import Passwords
 from alarmhub.web.people_doors import people_doors
@@ -346,7 +347,7 @@ class App:
         )  # fmt: skip
         people = people_doors(
             accounts=self.accounts, sessions=self.sessions, passwords=passwords, desk=self.engine,
-            settings=web_settings, sign_in=self.settings.sign_in,
+            settings=web_settings, sign_in=self.settings.sign_in, provider=self._provider(),
         )  # fmt: skip
         return Api(
             intake=self.engine, desk=self.engine, store=self.store, metrics_render=self.metrics.render,
@@ -379,11 +380,18 @@ class App:
             ],
         )  # fmt: skip
 
+    def _provider(self) -> Provider | None:
+        if not self.settings.oidc.issuer:
+            return None
+        provider = Provider(self.settings.oidc, self.clock.now)
+        self._stack.push_async_callback(provider.close)
+        return provider
+
     def _session_settings(self) -> SessionSettings:
         api, sign_in = self.settings.api, self.settings.sign_in
         return SessionSettings(
             secure=api.secure, proxies=api.proxies, idle_s=sign_in.idle_hours * 3600,
-            longest_s=sign_in.longest_hours * 3600,
+            longest_s=sign_in.longest_hours * 3600, hospital_grants=bool(self.settings.oidc.grants),
         )  # fmt: skip
 
     # Threads between the parts

@@ -40,7 +40,7 @@ from alarmhub.inbound.smtp_settings import SmtpLink
 from alarmhub.inbound.snpp_settings import SnppLink
 from alarmhub.push.settings import ApnsSettings, FcmSettings, WebPushSettings
 from alarmhub.secret import Secret, kept
-from alarmhub.web.sign_in_settings import SignIn
+from alarmhub.web.sign_in_settings import Oidc, SignIn
 
 ENV_PREFIX: Final = "ALARMHUB_"
 LOCAL_SECRET_FILE: Final = "press.secret"
@@ -161,6 +161,7 @@ class Settings(Struct, frozen=True):
     database: DatabaseSettings = DatabaseSettings()
     api: ApiSettings = ApiSettings()
     sign_in: SignIn = SignIn()
+    oidc: Oidc = Oidc()
     phones: PhoneSettings = PhoneSettings()
     log: LogSettings = LogSettings()
     apns: ApnsSettings = ApnsSettings()
@@ -233,6 +234,7 @@ _SECTIONS: Final[dict[str, type[Struct]]] = {
     "database": DatabaseSettings,
     "api": ApiSettings,
     "sign_in": SignIn,
+    "oidc": Oidc,
     "phones": PhoneSettings,
     "log": LogSettings,
     "apns": ApnsSettings,
@@ -370,7 +372,7 @@ def _contradictions(settings: Settings) -> list[str]:
         faults.append("[phones] port: the same as [api] port")
     if phones.public_url and not _is_socket_url(phones.public_url):
         faults.append("[phones] public_url: expected ws:// or wss://, a host and a path")
-    for name in ("api", "sign_in", "apns", "fcm", "webpush"):
+    for name in ("api", "sign_in", "oidc", "apns", "fcm", "webpush"):
         faults += [f"[{name}] {fault}" for fault in getattr(settings, name).faults()]
     return faults + _link_contradictions(settings)
 

@@ -195,6 +195,7 @@ _OPERATIONS: Final[dict[str, _Operation]] = {
     "changePassword": _Operation(
         {200: (account_door.Changed,)}, (*_BODY, 429), account_door.PasswordIn
     ),
+    "getWaysIn": _Operation({200: (sign_in_door.WaysIn,)}),
     "passkeyOptions": _Operation({200: (dict[str, Any],)}, (409,)),
     "signInPasskey": _Operation(
         {200: (sign_in_door.SignInOut,)}, (*_BODY, 401, 409, 503), passkey_door.PasskeyIn

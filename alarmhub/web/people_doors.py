@@ -11,11 +11,13 @@ from alarmhub.people import Accounts
 from alarmhub.ports import Desk
 from alarmhub.web.account_door import AccountDoor
 from alarmhub.web.failures import Failures
+from alarmhub.web.oidc_door import OidcDoor
+from alarmhub.web.oidc_provider import Provider
 from alarmhub.web.passkey_door import PasskeyDoor
 from alarmhub.web.passwords import Passwords
 from alarmhub.web.server import WebSettings
 from alarmhub.web.sessions import Sessions
-from alarmhub.web.sign_in_door import Serve, SignInDoor
+from alarmhub.web.sign_in_door import Serve, SignInDoor, WaysIn
 from alarmhub.web.sign_in_settings import SignIn
 
 
@@ -35,14 +37,22 @@ def people_doors(
     desk: Desk,
     settings: WebSettings,
     sign_in: SignIn,
+    provider: Provider | None = None,
 ) -> list[PeopleDoor]:
-    """The doors that these settings open."""
+    """The doors that these settings open. `provider`: the hospital's sign-in, where there is one."""
     shared: dict[str, Any] = {
         "accounts": accounts, "sessions": sessions, "desk": desk, "settings": settings,
     }  # fmt: skip
     typed: dict[str, Any] = {"passwords": passwords, "failures": Failures()}
+    oidc = OidcDoor(accounts=accounts, sessions=sessions, desk=desk, provider=provider)
+    ways = WaysIn(
+        local=sign_in.local,
+        passkeys=sign_in.passkeys,
+        oidc=None if provider is None else provider.settings.name,
+    )
     return [
-        SignInDoor(**shared, **typed, local=sign_in.local),
+        SignInDoor(**shared, **typed, ways=ways, logout=oidc.logout),
         AccountDoor(**shared, **typed),
+        oidc,
         PasskeyDoor(**shared, sign_in=sign_in),
     ]

@@ -173,6 +173,18 @@ ROUTES: Final = (
         summary="Another password for oneself; other browsers are signed out.",
     ),
     Route(
+        method="GET", path=SESSION_NOW, name="getWaysIn",
+        summary="How people sign in here: by password, by passkey, with the hospital's sign-in.",
+    ),
+    Route(
+        method="GET", path="/oidc/start", name="startOidc", page=True,
+        summary="Off to the hospital's sign-in.",
+    ),
+    Route(
+        method="GET", path="/oidc/return", name="returnOidc", page=True,
+        summary="Back from it with a code.",
+    ),
+    Route(
         method="POST", path=SESSION_NOW + "/passkey-options", name="passkeyOptions",
         summary="What a browser needs to ask for a passkey (WebAuthn request options).",
     ),

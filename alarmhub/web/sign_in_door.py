@@ -73,16 +73,26 @@ class SignInOut(Struct, frozen=True, kw_only=True):
 
 
 class SignedOut(Struct, frozen=True, kw_only=True):
-    """Nobody is signed in here any more."""
+    """Nobody is signed in here any more. `logout`: where to go to sign out of the hospital's sign-in too."""
 
     ok: bool = True
+    logout: str | None = None
+
+
+class WaysIn(Struct, frozen=True, kw_only=True):
+    """How people sign in here. `oidc`: the name of the hospital's sign-in, null where there is none."""
+
+    local: bool
+    passkeys: bool
+    oidc: str | None
 
 
 _SIGN_IN: Final = msgspec.json.Decoder(SignInIn)
 
 
 class SignInDoor:
-    """The operations, by name of their route. `local`: whether passwords open anything at all."""
+    """The operations, by name of their route. `ways`: how people sign in here; `logout`: where somebody who
+    signed in by this method signs out elsewhere too."""
 
     def __init__(
         self,
@@ -93,18 +103,27 @@ class SignInDoor:
         desk: Desk,
         failures: Failures,
         settings: WebSettings,
-        local: bool = True,
+        ways: WaysIn,
+        logout: Callable[[str], Awaitable[str]],
     ) -> None:
         self._accounts, self._sessions, self._passwords = accounts, sessions, passwords
-        self._desk, self._settings, self._local = desk, settings, local
+        self._desk, self._settings, self._ways, self._logout = desk, settings, ways, logout
         self._failures = failures
 
     def serves(self) -> dict[str, Serve]:
         """Each operation as the API calls it."""
-        return {"signIn": self._sign_in, "signOut": self._sign_out, "getMe": self._me}
+        return {
+            "getWaysIn": self._ways_in,
+            "signIn": self._sign_in,
+            "signOut": self._sign_out,
+            "getMe": self._me,
+        }
+
+    async def _ways_in(self, _request: web.BaseRequest, _token: Token | None, _: str) -> web.StreamResponse:
+        return reply(_encode(self._ways))
 
     async def _sign_in(self, request: web.BaseRequest, _token: Token | None, _: str) -> web.StreamResponse:
-        if not self._local:
+        if not self._ways.local:
             raise forbidden("passwords open nothing here: use the hospital's sign-in", error="not_local")
         taken = wire.decoded(await read_body(request, self._settings), _SIGN_IN)
         login, peer, now = taken.login.strip().lower(), self._sessions.peer(request), self._desk.now()
@@ -141,8 +160,9 @@ class SignInDoor:
         return account
 
     async def _sign_out(self, request: web.BaseRequest, _token: Token | None, _: str) -> web.StreamResponse:
+        method = self._sessions.signed(request).session.method
         await self._sessions.end(request)
-        response = reply(_encode(SignedOut()))
+        response = reply(_encode(SignedOut(logout=await self._logout(method) or None)))
         self._sessions.drop_cookie(response, self._sessions.cookie)
         return response
 

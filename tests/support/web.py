@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any, cast
@@ -31,6 +31,7 @@ from alarmhub.web.api import Api
 from alarmhub.web.board_door import BoardDoor
 from alarmhub.web.board_screens import Boards
 from alarmhub.web.device_door import DeviceDoor
+from alarmhub.web.oidc_provider import Provider
 from alarmhub.web.pages import Pages
 from alarmhub.web.passwords import Passwords
 from alarmhub.web.people_doors import people_doors
@@ -133,7 +134,12 @@ class Hub:
     """Everything a test of the API can turn."""
 
     def __init__(
-        self, *, session: SessionSettings | None = None, sign_in: SignIn | None = None, **settings: Any
+        self,
+        *,
+        session: SessionSettings | None = None,
+        sign_in: SignIn | None = None,
+        provider: Callable[[Hub], Provider] | None = None,
+        **settings: Any,
     ) -> None:
         self.intake = Intake()
         self.shelf = Shelf(self.intake)
@@ -156,6 +162,7 @@ class Hub:
         people = people_doors(
             accounts=self.accounts, sessions=self.sessions, passwords=self.passwords, desk=self.intake,
             settings=self.settings, sign_in=sign_in or SignIn(),
+            provider=None if provider is None else provider(self),
         )  # fmt: skip
         self.api = Api(
             intake=self.intake,
