@@ -336,7 +336,7 @@ class App:
         spawn(self._collect(), "collector", self.crew)
 
     def _web(self) -> Api:
-        phones, api = self.settings.phones, self.settings.api
+        phones, api, sign_in = self.settings.phones, self.settings.api, self.settings.sign_in
         self.accounts = PostgresAccounts(self.store)
         self.sessions = Sessions(self.accounts, self.engine, self._session_settings())
         passwords = Passwords()
@@ -347,7 +347,7 @@ class App:
         )  # fmt: skip
         people = people_doors(
             accounts=self.accounts, sessions=self.sessions, passwords=passwords, desk=self.engine,
-            settings=web_settings, sign_in=self.settings.sign_in, provider=self._provider(),
+            settings=web_settings, sign_in=sign_in, provider=self._provider(),
         )  # fmt: skip
         return Api(
             intake=self.engine, desk=self.engine, store=self.store, metrics_render=self.metrics.render,
@@ -361,7 +361,9 @@ class App:
                 Pages(
                     socket_port=lambda: self.gateway.port, socket_url=phones.public_url, secure=api.secure,
                     vapid_public=lambda: vapid_public(self.pushes.transports.values()),
-                    sign_in=lambda: SignInWays(local=self.settings.sign_in.local),
+                    sign_in=lambda: SignInWays(
+                        local=sign_in.local, passkeys=sign_in.passkeys, oidc=bool(self.settings.oidc.issuer)
+                    ),
                 ),
                 *people,
                 BoardDoor(self.boards, self.engine),

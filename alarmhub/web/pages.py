@@ -25,6 +25,8 @@ PAGES: Final[Mapping[str, str]] = {
     "getPhonePage": "phone.html",
     "getWorker": "sw.js",
     "getManifest": "manifest.webmanifest",
+    "getSignInPage": "sign-in.html",
+    "getAccountPage": "account.html",
     "getBoardPage": "board.html",
 }
 """Operations of `routes` that answer with one file."""

@@ -176,6 +176,11 @@ ROUTES: Final = (
         method="GET", path=SESSION_NOW, name="getWaysIn",
         summary="How people sign in here: by password, by passkey, with the hospital's sign-in.",
     ),
+    Route(method="GET", path="/sign-in", name="getSignInPage", page=True, summary="Where people sign in."),
+    Route(
+        method="GET", path="/account", name="getAccountPage", page=True,
+        summary="One's own account; for administrators everybody's.",
+    ),
     Route(
         method="GET", path="/oidc/start", name="startOidc", page=True,
         summary="Off to the hospital's sign-in.",

@@ -26,6 +26,7 @@ from alarmhub.web import wire
 from alarmhub.web.auth import forbidden
 from alarmhub.web.failures import Failures
 from alarmhub.web.passwords import Passwords
+from alarmhub.web.problems import Failed
 from alarmhub.web.reading import units_of
 from alarmhub.web.server import WebSettings, read_body, reply
 from alarmhub.web.sessions import Sessions, signed_out
@@ -80,11 +81,13 @@ class SignedOut(Struct, frozen=True, kw_only=True):
 
 
 class WaysIn(Struct, frozen=True, kw_only=True):
-    """How people sign in here. `oidc`: the name of the hospital's sign-in, null where there is none."""
+    """How people sign in here. `oidc`: the name of the hospital's sign-in, null where there is none;
+    `signed_in`: whether this browser is already."""
 
     local: bool
     passkeys: bool
     oidc: str | None
+    signed_in: bool = False
 
 
 _SIGN_IN: Final = msgspec.json.Decoder(SignInIn)
@@ -119,8 +122,12 @@ class SignInDoor:
             "getMe": self._me,
         }
 
-    async def _ways_in(self, _request: web.BaseRequest, _token: Token | None, _: str) -> web.StreamResponse:
-        return reply(_encode(self._ways))
+    async def _ways_in(self, request: web.BaseRequest, _token: Token | None, _: str) -> web.StreamResponse:
+        try:
+            await self._sessions.caller(request, always=True)
+        except Failed:
+            return reply(_encode(self._ways))
+        return reply(_encode(replace(self._ways, signed_in=True)))
 
     async def _sign_in(self, request: web.BaseRequest, _token: Token | None, _: str) -> web.StreamResponse:
         if not self._ways.local:

@@ -251,7 +251,7 @@ async def test_while_the_provider_is_away_there_is_one_message_and_passwords_wor
 
     assert (error_of(first), error_of(still)) == ("away", "away")
     assert back.headers["Location"].startswith(one.house.url)
-    assert ways == {"local": True, "passkeys": True, "oidc": "Region Fjällmark"}
+    assert ways == {"local": True, "passkeys": True, "oidc": "Region Fjällmark", "signed_in": False}
 
 
 @pytest.mark.parametrize(

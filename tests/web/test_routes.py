@@ -39,6 +39,8 @@ MATRIX: dict[str, tuple[int, ...]] = {
     "deletePushTarget": (401, 401, 403, 200, 403, 403, 403),
     "changePassword": (401, 401, 403, 403, 403, 403, 403),
     "getWaysIn": (200, 200, 200, 200, 200, 200, 200),
+    "getSignInPage": (200, 200, 200, 200, 200, 200, 200),
+    "getAccountPage": (200, 200, 200, 200, 200, 200, 200),
     "startOidc": (404, 404, 404, 404, 404, 404, 404),  # the test's hub has no hospital's sign-in
     "returnOidc": (404, 404, 404, 404, 404, 404, 404),
     "passkeyOptions": (409, 409, 409, 409, 409, 409, 409),  # the test's hub has an address, no name
