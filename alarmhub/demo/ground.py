@@ -105,7 +105,9 @@ async def make_secrets(store: PostgresStore, kind: str, ids: Iterable[str]) -> d
     return made
 
 
-async def kept_secrets(store: PostgresStore, folder: Path, kind: str, ids: Iterable[str]) -> dict[str, str]:
+async def kept_secrets(
+    store: PostgresStore, folder: Path, kind: str, ids: Iterable[str], scopes: tuple[str, ...] = ()
+) -> dict[str, str]:
     """Secrets that the next demo in this folder uses again, in a file of its own with mode 0600."""
     path = folder / f"demo-{kind}.secrets"
     try:
@@ -114,7 +116,7 @@ async def kept_secrets(store: PostgresStore, folder: Path, kind: str, ids: Itera
         kept = {}
     wanted = {id: kept.get(id) or secrets.token_urlsafe(24) for id in ids}
     unknown = [id for id, secret in wanted.items() if await store.token(digest_of(secret)) is None]
-    tokens = [Token(digest_of(wanted[id]), kind, id) for id in unknown]
+    tokens = [Token(digest_of(wanted[id]), kind, id, scopes) for id in unknown]
     await store.add_tokens(tokens, MonotonicClock().now())
     write_private(path, msgspec.json.encode(wanted))
     return wanted

@@ -36,11 +36,13 @@ from alarmhub.installation import opened
 from alarmhub.settings import LINKS, DatabaseSettings, Settings
 from alarmhub.store.embedded import EmbeddedServer
 from alarmhub.tasks import Crew, spawn
+from alarmhub.web.board_door import STAFF, board_url
 from load.espa_plant import EspaPlant, Mode
 
 LOOK_EVERY_S: Final = 0.25
 LOG_FILE = "demo.log"
 EXAMPLE_PLACE = "201/12/2"
+BOARD_UNIT: Final = "201"
 LEFT_OVER_S: Final = 20.0
 
 Say = Callable[[str], None]
@@ -109,6 +111,7 @@ class Demo:
         self.wards: Wards
         self.crew: Crew
         self.login: str
+        self._board_secret = ""
         self._say = say
         self._stack = AsyncExitStack()
 
@@ -136,6 +139,8 @@ class Demo:
             await publish_demo_site(store, site)
             phones = await kept_secrets(store, self.folder, "phone", people)
             sources = await kept_secrets(store, self.folder, "source", site.sources)
+            boards = await kept_secrets(store, self.folder, "board", [BOARD_UNIT], (STAFF,))
+            self._board_secret = boards[BOARD_UNIT]
             self.login = await kept_login(store, self.folder, site)
         await self.app.start()
         self._stack.push_async_callback(self.app.stop)
@@ -180,6 +185,8 @@ class Demo:
                   f"{len(self.staff.people)} people on duty have signed in")  # fmt: skip
         self._say("press a button from a second terminal, and see what happens to it:")
         self._say(f"  {press_command(self.folder, self.app.api.port, usual_port)}")
+        here = f"http://127.0.0.1:{self.app.api.port}"
+        self._say(f"the board of ward {BOARD_UNIT}: {board_url(here, BOARD_UNIT, self._board_secret)}")
         self._say(f"sign in at http://127.0.0.1:{self.app.api.port}/sign-in?next=/phone {self.login}")
         self._say("Ctrl-C ends the demo.")
         if Console().is_terminal:

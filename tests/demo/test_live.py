@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
@@ -10,8 +11,10 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,7 +85,9 @@ def test_it_can_be_watched_pressed_ended_and_started_again(folder: Path) -> None
         demo = Running(folder)
         try:
             command = demo.says("alarmhub press").strip()
+            address = demo.says("the board of ward 201: ").rpartition(" ")[2]
             demo.says("Ctrl-C ends the demo")
+            assert _board_at(address)["name"] == "Medicin 201"
             pressed = subprocess.run(
                 [*_as_environment(command), "--kind", "emergency"],
                 cwd="/", capture_output=True, text=True, timeout=170, check=False,
@@ -94,6 +99,18 @@ def test_it_can_be_watched_pressed_ended_and_started_again(folder: Path) -> None
             code = demo.end(sign)
         assert code == 0, "\n".join(demo.lines)
         assert not any("Traceback" in line for line in demo.lines)
+
+
+def _board_at(address: str) -> dict[str, Any]:
+    """What the page of this address is shown, by the secret in its fragment."""
+    page, _, secret = address.partition("#")
+    asked = urllib.request.Request(
+        page.replace("/board/", "/api/v1/boards/"), headers={"Authorization": f"Bearer {secret}"}
+    )
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        board: dict[str, Any] = json.load(answer)["board"]
+    assert board["people"] and not board["public"]
+    return board
 
 
 def _as_environment(command: str) -> list[str]:
