@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 from alarmhub.push.http1 import Forbidden
 from alarmhub.push.settings import WebPushSettings, is_loopback
@@ -33,9 +34,11 @@ def endpoint_fault(text: str, settings: WebPushSettings) -> str | None:
     try:
         url = urlsplit(text)
         host, port = url.hostname or "", url.port
+        # What calls it reads URLs by another parser: where the two see different hosts, neither is right.
+        is_clear = URL(text).host == host
     except ValueError:
         return "expected a URL"
-    if not host or "@" in url.netloc or "\\" in text:
+    if not host or not is_clear or "@" in url.netloc or "\\" in text:
         return "expected https://HOST/…"
     if settings.allow_loopback and is_loopback(host) and ":" not in host and url.scheme in ("http", "https"):
         return None
@@ -53,8 +56,7 @@ def service(host: str, settings: WebPushSettings) -> str:
 
 def origin(endpoint: str) -> str:
     """Whom the hub proves itself to: https://HOST of an endpoint without fault."""
-    url = urlsplit(endpoint)
-    return f"{url.scheme}://{url.netloc.lower()}"
+    return str(URL(endpoint).origin())
 
 
 def _fits(host: str, pattern: str) -> bool:

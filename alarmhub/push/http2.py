@@ -140,7 +140,7 @@ class Link(asyncio.Protocol):
 
     def doubt(self, within_s: float = PONG_WITHIN_S) -> None:
         """Ask for a sign of life; without one the connection is given up."""
-        if self._doubt is None and not self.closed.done():
+        if self._doubt is None and self._transport is not None and not self._transport.is_closing():
             self._doubt = self._loop.call_later(within_s, self.abort, "no answer to PING")
             self._h2.ping(b"alarmhub")
             self._flush()

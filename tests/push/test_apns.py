@@ -18,7 +18,7 @@ from alarmhub.clock import MonotonicClock
 from alarmhub.people import PushTarget
 from alarmhub.push.apns import NOBODYS_TOKEN, Apns
 from alarmhub.push.settings import ApnsSettings
-from alarmhub.push.transport import Note, Outcome, Sent
+from alarmhub.push.transport import Outcome, Sent
 from alarmhub.secret import Secret
 from alarmhub.tasks import Crew
 from tests.support.apns_server import (
@@ -35,16 +35,11 @@ from tests.support.apns_server import (
 )
 from tests.support.certificates import client_and_server
 from tests.support.growth import Growth
+from tests.support.push import note, timed
 from tests.support.waiting import until
 
 REGISTERED_AT = 1_790_000_000_000
 SICK, WELL = "a" * 64, "b" * 64
-
-
-def note(number: int = 1, **more: Any) -> Note:
-    """A push of an alarm of high priority."""
-    told: dict[str, Any] = {"alarm": f"alarm{number}", "rev": 3, "priority": "high", "ttl_s": 60, **more}
-    return Note(id=f"n{number}", **told)
 
 
 def phone(address: str = WELL) -> PushTarget:
@@ -86,13 +81,6 @@ def first(fate: Fate) -> Any:
     """That fate for the first request, success for all others."""
     fates = [fate]
     return lambda asked: fates.pop() if fates else Answer()
-
-
-async def timed(sending: Any) -> tuple[Sent, float]:
-    """The answer, and how long it took in seconds."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    return await sending, loop.time() - began
 
 
 class TestWhatIsSaid:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 import msgspec
 import pytest
@@ -12,14 +11,9 @@ from hypothesis import strategies as st
 
 from alarmhub.push.apns_note import body, collapse_id, headers, payload, request, result, verdict
 from alarmhub.push.transport import Note, Outcome, Sent
+from tests.support.push import note
 
 ALARM = "0190c0de-0000-7000-8000-000000000000"
-
-
-def note(**more: Any) -> Note:
-    """Of high priority, for a minute."""
-    told: dict[str, Any] = {"id": "n1", "alarm": ALARM, "rev": 3, "priority": "high", "ttl_s": 60, **more}
-    return Note(**told)
 
 
 def heads(what: Note) -> dict[str, str]:
@@ -30,7 +24,7 @@ def heads(what: Note) -> dict[str, str]:
 
 def test_a_critical_alert_as_in_apples_documentation() -> None:
     """Everything that leaves the house."""
-    assert payload(note(), has_critical=True) == {
+    assert payload(note(alarm=ALARM), has_critical=True) == {
         "aps": {
             "alert": {"title-loc-key": "ALARM_TITLE_HIGH", "loc-key": "ALARM_BODY_GENERIC"},
             "sound": {"critical": 1, "name": "high.caf", "volume": 1.0},
@@ -65,7 +59,7 @@ def test_how_loud(priority: str, has_critical: bool, drill: bool, level: str, so
 
 def test_headers() -> None:
     """Kept until it is worth nothing, replaced by the next of its alarm, named as we name it."""
-    said = heads(note())
+    said = heads(note(alarm=ALARM))
     assert (said["apns-expiration"], said["apns-priority"]) == ("1060", "10")
     assert said["apns-collapse-id"] == f"alarm-{ALARM}"
     assert heads(note(ttl_s=0))["apns-expiration"] == "0" and heads(note(ttl_s=-5))["apns-expiration"] == "0"

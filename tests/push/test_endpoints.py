@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+
 import pytest
+from yarl import URL
 
 from alarmhub.push.endpoints import endpoint_fault, is_public, origin, service
 from alarmhub.push.settings import WebPushSettings
@@ -42,6 +46,7 @@ def test_the_host_counts_in_any_case() -> None:
     """And is the same service to which the hub proves itself."""
     assert endpoint_fault("https://PUSH.example/x", LISTED) is None
     assert origin("https://PUSH.example/x") == "https://push.example"
+    assert origin("https://push.example:/x") == origin("https://push.example:443/x") == "https://push.example"
     assert origin("http://127.0.0.1:8/x") == "http://127.0.0.1:8"
 
 
@@ -52,3 +57,32 @@ def test_this_machine_only_where_it_is_allowed() -> None:
         assert endpoint_fault(endpoint, allowed) is None
         assert endpoint_fault(endpoint, WebPushSettings()) is not None
     assert endpoint_fault("http://10.0.0.1/p", allowed) is not None
+
+
+def test_whatever_is_taken_leads_to_a_listed_host() -> None:
+    """By the parser of what calls it, too; and can be signed for."""
+    before = [
+        "",
+        "a.",
+        "A.",
+        "u:p@",
+        "@",
+        "evil.example/",
+        "evil.example#@",
+        "evil.example\\",
+        "[::1]@",
+        "%2f",
+        ".",
+    ]
+    after = ["", "/", "/x", ":443/x", ":/x", "?q", "#f", "\\@evil.example", "@evil.example/", ".evil.example",
+             "%00", ":443@evil.example/x", "%2fevil.example", "/../x", "//evil.example"]  # fmt: skip
+    taken = set()
+    for scheme, head, tail in itertools.product(("https://", "http://", "https:///", "//"), before, after):
+        endpoint = f"{scheme}{head}push.example{tail}"
+        if endpoint_fault(endpoint, LISTED) is None:
+            taken.add(endpoint)
+            assert URL(endpoint).scheme == "https" and URL(endpoint).port == 443
+            assert (URL(endpoint).host or "").endswith("push.example")
+            assert re.fullmatch(r"https://[^/:]+", origin(endpoint))
+    assert {"https://push.example/x", "https://a.push.example:443/x", "https://push.example?q"} <= taken
+    assert not [endpoint for endpoint in taken if "@" in endpoint.split("/")[2]]

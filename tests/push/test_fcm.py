@@ -16,21 +16,16 @@ from alarmhub.clock import MonotonicClock
 from alarmhub.people import PushTarget
 from alarmhub.push.fcm import NOBODYS_TOKEN, Fcm
 from alarmhub.push.settings import FcmSettings
-from alarmhub.push.transport import Note, Outcome, Sent
+from alarmhub.push.transport import Outcome, Sent
 from alarmhub.secret import Secret
 from alarmhub.tasks import Crew
 from tests.support.certificates import client_and_server
 from tests.support.growth import Growth
+from tests.support.push import note, timed
 from tests.support.push_site import Cut, Got, PushSite, Say, Silent, Turn, fcm_error, push_site
 from tests.support.waiting import until
 
 SICK, WELL = "sick:" + "a" * 140, "well:" + "b" * 140
-
-
-def note(number: int = 1, **more: Any) -> Note:
-    """A push of an alarm of high priority."""
-    told: dict[str, Any] = {"alarm": f"alarm{number}", "rev": 3, "priority": "high", "ttl_s": 60, **more}
-    return Note(id=f"n{number}", **told)
 
 
 def phone(address: str = WELL, **more: Any) -> PushTarget:
@@ -83,13 +78,6 @@ def first(*turns: Turn) -> Any:
     """These for the first requests, success for all others."""
     left = list(turns)
     return lambda got: left.pop(0) if left else Say()
-
-
-async def timed(sending: Any) -> tuple[Sent, float]:
-    """The answer, and how long it took in seconds."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    return await sending, loop.time() - began
 
 
 class TestWhatIsSaid:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,15 +10,10 @@ from hypothesis import strategies as st
 
 from alarmhub.people import PushTarget
 from alarmhub.push.fcm_note import TTL_MOST_S, message, verdict
-from alarmhub.push.transport import Note, Outcome, Sent
+from alarmhub.push.transport import Outcome, Sent
+from tests.support.push import note
 
 PHONE = PushTarget(device="d", transport="fcm", address="a" * 100, registered_at=0)
-
-
-def note(**more: Any) -> Note:
-    """Of high priority, for a minute."""
-    told: dict[str, Any] = {"id": "n1", "alarm": "a1", "rev": 3, "priority": "high", "ttl_s": 60, **more}
-    return Note(**told)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +35,7 @@ def test_how_long_it_is_kept(ttl_s: int, said: str) -> None:
 def test_a_drill_says_so() -> None:
     """The app rings nobody for it. All values are strings, as Firebase wants them."""
     data = message(note(drill=True), None)["data_payload"]
-    assert data == {"aid": "a1", "seq": "3", "prio": "high", "drill": "1"}
+    assert data == {"aid": "alarm1", "seq": "3", "prio": "high", "drill": "1"}
 
 
 @given(st.integers(100, 599), st.binary(max_size=300))

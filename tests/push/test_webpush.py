@@ -5,51 +5,28 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import http_ece
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from py_vapid import Vapid02
 
 from alarmhub.clock import MonotonicClock
 from alarmhub.people import PushTarget
 from alarmhub.push.settings import WebPushSettings
-from alarmhub.push.transport import Note, Outcome, Sent
+from alarmhub.push.transport import Outcome, Sent
 from alarmhub.push.vapid import KEY_FILE, VapidKey
 from alarmhub.push.webpush import WebPush
 from tests.support.certificates import client_and_server
 from tests.support.growth import Growth
+from tests.support.push import note, timed
 from tests.support.push_site import Cut, Got, PushSite, Say, Silent, Turn, push_site
+from tests.support.subscription import Browser, b64
 from tests.support.waiting import until
-
-
-def b64(data: bytes) -> str:
-    """As browsers write bytes."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-class Browser:
-    """A subscription, and the half of its keys that never leaves the browser."""
-
-    def __init__(self) -> None:
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.auth = os.urandom(16)
-        point = self.key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-        self.keys = {"p256dh": b64(point), "auth": b64(self.auth)}
-
-    def reads(self, body: bytes) -> Any:
-        """What the page's service worker gets."""
-        plain = http_ece.decrypt(body, private_key=self.key, auth_secret=self.auth, version="aes128gcm")
-        return json.loads(plain)
-
 
 BROWSER = Browser()
 
@@ -70,12 +47,6 @@ class Names(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing to let go of."""
-
-
-def note(number: int = 1, **more: Any) -> Note:
-    """A push of an alarm of high priority."""
-    told: dict[str, Any] = {"alarm": f"alarm{number}", "rev": 3, "priority": "high", "ttl_s": 60, **more}
-    return Note(id=f"n{number}", **told)
 
 
 def browser(address: str) -> PushTarget:
@@ -107,13 +78,6 @@ async def pushing(
 def only(path: str, turn: Turn) -> Any:
     """That answer at one endpoint, 201 at the others."""
     return lambda got: turn if got.path == path else Say(201)
-
-
-async def timed(sending: Any) -> tuple[Sent, float]:
-    """The answer, and how long it took in seconds."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    return await sending, loop.time() - began
 
 
 class TestWhatIsSaid:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alarmhub.push.transport import Note, Outcome, Sent
+from alarmhub.push.transport import Outcome, Sent
 from alarmhub.push.webpush_note import TTL_MOST_S, headers, keys_fault, topic, verdict
-
-
-def note(**more: Any) -> Note:
-    """Of high priority, for a minute."""
-    told: dict[str, Any] = {"id": "n1", "alarm": "a1", "rev": 3, "priority": "high", "ttl_s": 60, **more}
-    return Note(**told)
+from tests.support.push import note
+from tests.support.subscription import CURVE, opened, unb64
 
 
 @pytest.mark.parametrize(
@@ -55,3 +50,13 @@ def test_no_answer_makes_it_raise(status: int, said: bytes) -> None:
 def test_no_keys_make_it_raise(keys: dict[str, str]) -> None:
     """A client may send anything."""
     assert keys_fault(keys) is not None
+
+
+def test_the_reader_of_these_tests_reads_the_example_of_rfc_8291() -> None:
+    """So that what it reads of ours proves something."""
+    key = ec.derive_private_key(int.from_bytes(unb64("q1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94")), CURVE)
+    body = unb64(
+        "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8w"
+        "EqKK6PBru3jl7A_yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN"
+    )
+    assert opened(body, key, unb64("BTBZMqHH6r4Tts7J_aSIgg")) == b"When I grow up, I want to be a watermelon"

@@ -1,12 +1,26 @@
-"""A push transport without a provider: keeps what it was sent, answers what the test says."""
+"""Pushes for tests, and a transport without a provider, which keeps what it is sent and answers as told."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any
 
 from alarmhub.people import PushTarget
 from alarmhub.push.transport import WITHIN_S, Note, Outcome, Sent
+
+
+def note(number: int = 1, **more: Any) -> Note:
+    """A push of an alarm of high priority."""
+    told: dict[str, Any] = {"alarm": f"alarm{number}", "rev": 3, "priority": "high", "ttl_s": 60, **more}
+    return Note(**{"id": f"n{number}", **told})
+
+
+async def timed(sending: Awaitable[Sent]) -> tuple[Sent, float]:
+    """The answer, and how long it took in seconds."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    return await sending, loop.time() - began
 
 
 class FakeTransport:
