@@ -7,28 +7,28 @@ while another process holds the lease (it stands by), and to limp on when a back
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import gc
 import itertools
 import os
-import secrets
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
-from alarmhub import logs
+from alarmhub import __version__, logs
 from alarmhub.clock import MonotonicClock
 from alarmhub.engine.carrying import Carrying
 from alarmhub.engine.engine import Engine
 from alarmhub.engine.notices import clock_jumped, phones_lost
 from alarmhub.engine.outbox import Courier
+from alarmhub.engine.supervision import Supervision
 from alarmhub.engine.trials import Trials
 from alarmhub.gateway.reach import UnitSilence
 from alarmhub.gateway.server import Gateway, GatewaySettings
 from alarmhub.gateway.tokens import digest_of
 from alarmhub.inbound.lines import Lines
 from alarmhub.inbound.webhooks import Hooks
+from alarmhub.installation import lease_owner
 from alarmhub.logs import Line
 from alarmhub.metrics import Metrics
 from alarmhub.ports import Change, FactRow, Fenced, Lease, StoreUnavailable, Token
@@ -38,6 +38,7 @@ from alarmhub.push.transport import Transport
 from alarmhub.settings import Settings, local_secret
 from alarmhub.store.accounts import PostgresAccounts
 from alarmhub.store.devices import PostgresDevices
+from alarmhub.store.drills import PostgresDrills
 from alarmhub.store.embedded import EmbeddedServer
 from alarmhub.store.postgres import PostgresStore
 from alarmhub.store.push_targets import PostgresPushTargets
@@ -45,7 +46,9 @@ from alarmhub.tasks import Crew, spawn, watch_loop
 from alarmhub.web.api import Api
 from alarmhub.web.board_door import BoardDoor
 from alarmhub.web.board_screens import Boards
+from alarmhub.web.board_view import RedPhone, red_phones
 from alarmhub.web.device_door import DeviceDoor
+from alarmhub.web.drill_door import DrillDoor
 from alarmhub.web.oidc_provider import Provider
 from alarmhub.web.pages import Pages, SignInWays
 from alarmhub.web.passwords import Passwords
@@ -63,7 +66,7 @@ COLLECT_AT = (100_000, 10, 1_000_000)
 """Of Python's collector by itself: only in a flood. Little here is garbage that refers to itself."""
 COLLECT_YOUNG_EVERY_S = 1.0
 COLLECT_ALL_EVERY_S = 600.0
-LOCAL_SCOPES = ("signals:write", "alarms:read", "metrics:read", "trials:write")
+LOCAL_SCOPES = ("drills:read", "drills:write", "signals:write", "alarms:read", "metrics:read", "trials:write")
 """What commands on this machine may do with the local secret."""
 
 _log = logs.get("app")
@@ -91,6 +94,7 @@ class App:
         self.api: Api
         self.lines: Lines
         self.trials: Trials
+        self.supervision: Supervision
         self.accounts: PostgresAccounts
         self.devices: PostgresDevices
         self.carrying: Carrying
@@ -174,23 +178,9 @@ class App:
         return dsn
 
     def _owner(self) -> str:
-        """A name for the lease that no living process shares. A process that was killed leaves its name to
-        the next on this machine, which then need not wait for the lease to run out."""
-        folder = self.settings.database.folder()
-        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        fresh = f"{self.settings.hub.owner()}:{os.getpid()}:{secrets.token_hex(4)}"
-        handle = os.open(
-            folder / f"owner-{self.settings.hub.shard}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
+        hub, folder = self.settings.hub, self.settings.database.folder()
+        owner, handle = lease_owner(folder, hub.shard, hub.owner())
         self._stack.callback(os.close, handle)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return fresh
-        owner = os.read(handle, 256).decode("utf-8", "replace").strip()
-        if not owner:
-            owner = fresh
-            os.write(handle, owner.encode())
         return owner
 
     async def _open_store(self, dsn: str) -> None:
@@ -260,6 +250,7 @@ class App:
         self._stack.push_async_callback(self._give_back)
         self._stack.push_async_callback(self.crew.close)
         await self.engine.start(lease)
+        self.supervision = self._supervise()  # before anybody is heard of
         self._stack.push_async_callback(self.pushes.stop)
         await self.pushes.start(self.engine)
         self._stack.push_async_callback(self._drain_engine)
@@ -313,6 +304,7 @@ class App:
         self.gateway.seed(self.engine.facts)
         self._begin_trials()
         await self._begin_carrying()
+        await self._begin_supervision()
         self.engine.facts = ()
         self.engine.show_to(self.gateway)
         self._begin_boards()
@@ -375,6 +367,10 @@ class App:
                     intake=self.engine, desk=self.engine, shifts=lambda: self.engine.state.shifts,
                     settings=web_settings,
                 ),
+                DrillDoor(
+                    drills=self.supervision.drills, handsets=self.supervision.handsets, desk=self.engine,
+                    settings=web_settings,
+                ),
                 PushDoor(
                     targets=self.pushes.book, intake=self.engine, desk=self.engine,
                     frames_of=self.gateway.frames_of, settings=web_settings,
@@ -422,24 +418,38 @@ class App:
         )  # fmt: skip
         self.trials.take(engine.facts)
         engine.admit, engine.announced = self.trials.admit, self.trials.announced
-        self.gateway.show_banners(self._banners_of)
+        self.gateway.show_banners(self.trials.banners_of)
         spawn(self.trials.run(), "trials", self.crew)
+
+    def _supervise(self) -> Supervision:
+        return Supervision(
+            self.engine, clock=self.clock, rows=PostgresDrills(self.store),
+            devices=PostgresDevices(self.store), rules=self.settings.phones.supervision(),
+            drill_rules=self.settings.drills.rules(),
+            version=__version__, counted=self.metrics.drilled,
+            transports_of=lambda device: self.pushes.book.transports_of(device),
+        )  # fmt: skip
+
+    async def _begin_supervision(self) -> None:
+        self.gateway.watched_by(self.supervision.handsets)
+        self.pushes.courier.on_outcome.append(self.supervision.drills.push_outcome)
+        await self.supervision.begin(self.gateway, self.crew)
+
+    def _red_list(self, unit: str) -> list[RedPhone]:
+        phones, drills = self.supervision.handsets, self.supervision.drills
+        world = self.engine.world()
+        return red_phones(unit, world, phones.warnings(unit), drills.last(unit), drills.red(unit))
 
     def _begin_boards(self) -> None:
         engine = self.engine
-        self.boards = Boards(desk=engine, maintenances=lambda: self.trials.maintenances)
+        self.boards = Boards(
+            desk=engine, maintenances=lambda: self.trials.maintenances,
+            red=self._red_list,
+        )  # fmt: skip
         engine.show_to(self.boards)
         engine.on_roster.append(self.boards.look)
         engine.contacts.on_change.append(self.boards.reach_changed)
         spawn(self.boards.run(), "boards", self.crew)
-
-    def _banners_of(self, staff: str) -> tuple[str, ...]:
-        world = self.engine.world()
-        person = world.site.staff.get(staff)
-        units = {duty.unit for duty in world.roster.by_staff.get(staff, ())}
-        units |= set(person.units if person is not None else ())
-        texts = [text for unit in sorted(units) for text in self.trials.banners(unit)]
-        return tuple(dict.fromkeys(texts))
 
     def _ready(self) -> str:
         return "" if self.engine.storing else "the database does not take writes"
@@ -478,6 +488,7 @@ class App:
     async def _count(self) -> None:
         while True:
             self.metrics.set_phones(self.engine.contacts.by_reach())
+            self.metrics.set_warnings(self.supervision.handsets.by_cause())
             self.metrics.open_deadlines.set(self.engine.open_deadlines)
             for status in self.lines.status():
                 self.metrics.source_up.labels(status.source).set(status.up)

@@ -1,4 +1,5 @@
-"""The installation a command works on: its database, opened for as long as the command needs it.
+"""The installation a process works on: its database, opened for as long as a command needs it, and the name
+under which a hub on this machine holds the lease.
 
 It refuses to serve: no lease is taken, so a hub that runs on the same database is not disturbed.
 """
@@ -6,8 +7,12 @@ It refuses to serve: no lease is taken, so a hub that runs on the same database 
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from alarmhub.settings import Settings
 from alarmhub.store.embedded import EmbeddedServer
@@ -37,3 +42,21 @@ async def opened(settings: Settings) -> AsyncIterator[PostgresStore]:
         await store.close()
         if server is not None:
             await server.stop()
+
+
+def lease_owner(folder: Path, shard: str, name: str) -> tuple[str, int]:
+    """A name for the lease that no living process shares, and the file that says so while it is open. A
+    process that was killed leaves its name to the next on this machine, which then need not wait for the
+    lease to run out. Raises OSError."""
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    fresh = f"{name}:{os.getpid()}:{secrets.token_hex(4)}"
+    handle = os.open(folder / f"owner-{shard}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return fresh, handle
+    owner = os.read(handle, 256).decode("utf-8", "replace").strip()
+    if not owner:
+        owner = fresh
+        os.write(handle, owner.encode())
+    return owner, handle

@@ -47,6 +47,9 @@ class Metrics:
     `refusals{door,reason}`    what was turned away, by door (api, espa, phones …)
     `texts{outcome}`           text messages: sent, throttled, refused, lost, delivered, undelivered; replies:
                                accept, decline
+    `drills{cause,state}`      drills that have ended (ok, failed, interrupted)
+    `drill_red{unit}`          ways to phones that the unit's last drill found red
+    `phone_warnings{cause}`    what is wrong with phones on duty now
     `effects{channel,outcome}` reports, pushes and pages by outcome (sent, retried, given_up)
     `pushes{transport,outcome}` tries at a push address by its provider's answer (taken, dead, later …)
     `push_out_s{transport}`    from a push's decision, its commit included, to its hand-over to the transport
@@ -91,6 +94,9 @@ class Metrics:
         self.queue_events = gauge("queue_events", "Events waiting to be decided.")
         self.signals = counter("signals", "Signals taken in.", "source", "outcome")
         self.refusals = counter("refusals", "What was turned away.", "door", "reason")
+        self.drills = counter("drills", "Drills that have ended.", "cause", "state")
+        self.drill_red = gauge("drill_red", "Ways to phones red in the unit's last drill.", "unit")
+        self._warnings = _Tally(gauge("phone_warnings", "What is wrong with phones on duty.", "cause"))
         self.effects = counter("effects", "Reports, pushes and pages.", "channel", "outcome")
         self.pushes = counter("pushes", "Tries at a push address.", "transport", "outcome")
         self.push_out_s = histogram(
@@ -107,6 +113,15 @@ class Metrics:
     def set_alarms(self, by_phase: Mapping[str, int]) -> None:
         """Open alarms by phase; a phase that was set before and is missing now becomes 0."""
         self._alarms.set(by_phase)
+
+    def drilled(self, unit: str, cause: str, state: str, red: int) -> None:
+        """A drill has ended."""
+        self.drills.labels(cause, state).inc()
+        self.drill_red.labels(unit).set(red)
+
+    def set_warnings(self, by_cause: Mapping[str, int]) -> None:
+        """Warnings by cause; a cause that was set before and is missing now becomes 0."""
+        self._warnings.set(by_cause)
 
     def set_phones(self, by_reach: Mapping[str, int]) -> None:
         """Devices by reach; a reach that was set before and is missing now becomes 0."""

@@ -26,6 +26,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
+from alarmhub.core.drilling import DrillRules
+from alarmhub.core.handsets import HandsetRules, MutedRule
 from alarmhub.inbound.alertmanager import AlertmanagerLink
 from alarmhub.inbound.callback import CallbackLink
 from alarmhub.inbound.espa_settings import EspaLink, EspaSender
@@ -128,6 +130,36 @@ class PhoneSettings(Struct, frozen=True):
     faults_allowed: Annotated[int, Meta(ge=1, le=1000)] = 20
     origins: tuple[str, ...] = ()
     public_url: str = ""
+    silent_after_s: Annotated[float, Meta(ge=30, le=3600)] = 120.0
+    asleep_silent_after_s: Annotated[float, Meta(ge=600, le=86_400)] = 14_400.0
+    muted: MutedRule = "warn"
+    battery_low: Annotated[int, Meta(ge=1, le=50)] = 15  # percent
+    battery_critical: Annotated[int, Meta(ge=1, le=50)] = 5  # percent
+
+    def supervision(self) -> HandsetRules:
+        """When something counts as wrong with a phone on duty."""
+        return HandsetRules(
+            silent_s=self.silent_after_s, asleep_s=self.asleep_silent_after_s, muted=self.muted,
+            battery_low=self.battery_low, battery_critical=self.battery_critical,
+        )  # fmt: skip
+
+
+class DrillSettings(Struct, frozen=True):
+    """`[drills]`: when units are drilled by themselves; times in seconds."""
+
+    on_shift_start: bool = True
+    on_change: bool = True
+    receipt_within_s: Annotated[float, Meta(ge=5, le=100)] = 30.0
+    settle_s: Annotated[float, Meta(ge=0, le=3600)] = 180.0
+    gap_s: Annotated[float, Meta(ge=60, le=86_400)] = 1200.0
+    pace_s: Annotated[float, Meta(ge=0.5, le=60)] = 2.0
+
+    def rules(self) -> DrillRules:
+        """As drills go by them."""
+        return DrillRules(
+            on_shift_start=self.on_shift_start, on_change=self.on_change, within_s=self.receipt_within_s,
+            settle_s=self.settle_s, gap_s=self.gap_s, pace_s=self.pace_s,
+        )  # fmt: skip
 
 
 class LogSettings(Struct, frozen=True):
@@ -163,6 +195,7 @@ class Settings(Struct, frozen=True):
     sign_in: SignIn = SignIn()
     oidc: Oidc = Oidc()
     phones: PhoneSettings = PhoneSettings()
+    drills: DrillSettings = DrillSettings()
     log: LogSettings = LogSettings()
     apns: ApnsSettings = ApnsSettings()
     fcm: FcmSettings = FcmSettings()
@@ -236,6 +269,7 @@ _SECTIONS: Final[dict[str, type[Struct]]] = {
     "sign_in": SignIn,
     "oidc": Oidc,
     "phones": PhoneSettings,
+    "drills": DrillSettings,
     "log": LogSettings,
     "apns": ApnsSettings,
     "fcm": FcmSettings,
@@ -368,6 +402,8 @@ def _contradictions(settings: Settings) -> list[str]:
     phones = settings.phones
     if phones.dead_after_s < 2 * phones.beat_s:
         faults.append("[phones] dead_after_s: expected at least twice beat_s, one lost beat is no dead phone")
+    if phones.battery_critical >= phones.battery_low:
+        faults.append("[phones] battery_critical: expected less than battery_low")
     if phones.port and (phones.host, phones.port) == (settings.api.host, settings.api.port):
         faults.append("[phones] port: the same as [api] port")
     if phones.public_url and not _is_socket_url(phones.public_url):

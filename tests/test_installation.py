@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
-from alarmhub.installation import opened
+from alarmhub.installation import lease_owner, opened
 from alarmhub.ports import StoreUnavailable
 from alarmhub.secret import Secret
 from alarmhub.settings import DatabaseSettings, Settings
@@ -40,3 +43,16 @@ async def test_the_embedded_server_is_started_for_as_long_as_it_is_needed() -> N
             assert await store.site() is None
 
         assert server.pid() is None
+
+
+def test_two_living_processes_never_share_a_name_and_a_dead_one_leaves_its(tmp_path: Path) -> None:
+    """So that the next need not wait for the lease to run out."""
+    first, held = lease_owner(tmp_path, "main", "hub")
+    second, other = lease_owner(tmp_path, "main", "hub")
+    elsewhere, third = lease_owner(tmp_path, "east", "hub")
+    assert len({first, second, elsewhere}) == 3 and first.startswith(f"hub:{os.getpid()}:")
+    for handle in (held, other, third):
+        os.close(handle)
+    again, handle = lease_owner(tmp_path, "main", "hub")
+    assert again == first
+    os.close(handle)

@@ -72,9 +72,7 @@ def _take_answer(draft: Draft, event: Answered) -> None:
         refuse(draft, "not_concerned", "answer_from_outside", staff=staff, answer=str(event.answer))
         return
     # "2 4711" names the alarm, not one of its rings; that it counts once is seen in `_decline`.
-    checked = event.answer in _STALE_CHECKED and not (
-        event.via == BY_TEXT and event.answer is Answer.DECLINE
-    )
+    checked = event.answer in _STALE_CHECKED and not (event.via == BY_TEXT and event.answer is Answer.DECLINE)
     if checked and not alarm.turn_rev <= event.rev <= alarm.rev:
         refuse(draft, "stale", "answer_for_another_turn", staff=staff, rev=event.rev, turn_rev=alarm.turn_rev)
         return

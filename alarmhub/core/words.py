@@ -236,6 +236,16 @@ PHONE_OWN: Final[dict[str, Both]] = {
 }
 """What is wrong with a phone, to whoever carries it."""
 
+DRILL_WHY: Final[dict[str, Both]] = {
+    "no_receipt": ("telefonen svarade inte i tid", "the phone did not answer in time"),
+    "no_contact": ("telefonen har ingen kontakt", "the phone has no contact"),
+    "not_taken": ("leverantören tog inte emot", "the provider did not take it"),
+    "no_phone": ("ingen telefon", "no phone"),
+    "one_way": ("sökare kan inte svara", "a pager cannot answer"),
+    "sounds": ("sms provas inte tyst", "a text is not tried in silence"),
+}
+"""Why a way to a phone failed in a drill, or cannot be drilled."""
+
 PHONE: Final[dict[str, Both]] = {
     "silent": ("telefonen har ingen kontakt", "the phone has no contact"),
     "battery_critical": ("telefonens batteri tar slut ({battery} %)", "the battery runs out ({battery} %)"),

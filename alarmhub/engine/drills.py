@@ -60,11 +60,12 @@ class Known(Struct, frozen=True):
 class _Running:
     """A drill under way."""
 
-    __slots__ = ("alarm", "cause", "heard", "key", "lines", "row", "tries")
+    __slots__ = ("alarm", "heard", "key", "lines", "refused", "row", "tries")
 
     def __init__(self, row: DrillRow, key: str, alarm: str, heard: bool, tries: int) -> None:
         self.row, self.key, self.alarm, self.heard, self.tries = row, key, alarm, heard, tries
         self.lines: dict[tuple[str, str, str], DrillLine] = {}
+        self.refused: set[tuple[str, str, str]] = set()
 
     @property
     def waits(self) -> bool:
@@ -74,7 +75,7 @@ class _Running:
 class Drills:
     """See the module. `signal` is the engine's door, `say` takes a signal nobody waits for, `phones_of` knows
     a person's phones and `transports_of` which pushes reach one; `lost` hears of a phone that no way reached,
-    `counted` of each drill that has ended. Implements `ports.Phones`."""
+    `counted` of each that has ended: unit, cause, state, how many red. Implements `ports.Phones`."""
 
     def __init__(
         self,
@@ -92,7 +93,7 @@ class Drills:
         rules: DrillRules,
         version: str,
         is_storing: Callable[[], bool] = lambda: True,
-        counted: Callable[[DrillRow], None] = lambda row: None,
+        counted: Callable[[str, str, str, int], None] = lambda unit, cause, state, red: None,
     ) -> None:
         self._clock, self._world, self._signal, self._say = clock, world, signal, say
         self._open_alarms, self._rows, self._fact = open_alarms, rows, fact
@@ -120,7 +121,7 @@ class Drills:
             self._schedule.began(row.unit, row.began_at)
         cut = {row.id: row for row in await self._rows.unended()}
         for alarm in self._open_alarms():
-            if alarm.drill and alarm.source == notices.HUB:
+            if _is_ours(alarm):
                 id, cause = _named(alarm)
                 # Its row may not have been written any more.
                 cut.setdefault(
@@ -208,7 +209,7 @@ class Drills:
             alarm = change.after
             if alarm.id in self._running:
                 self._changed(self._running[alarm.id], alarm)
-            elif change.before is None and alarm.drill and alarm.source == notices.HUB:
+            elif change.before is None and _is_ours(alarm):
                 self._adopt(alarm)
 
     def storing(self, storing: bool) -> None:
@@ -252,11 +253,11 @@ class Drills:
         if running is not None:
             self._settle(running, (staff, device, via), Outcome.RANG, at=at)
 
-    def push_refused(self, staff: str, device: str, alarm: str, transport: str) -> None:
-        """A provider did not take the push of a drill."""
+    def push_outcome(self, staff: str, device: str, alarm: str, transport: str, taken: bool) -> None:
+        """What a provider said to one try. Taken is no receipt; refused, it may be tried again."""
         running = self._running.get(alarm)
-        if running is not None and (staff, device, transport) in running.lines:
-            self._settle(running, (staff, device, transport), Outcome.FAILED, Why.NOT_TAKEN)
+        if running is not None:
+            (running.refused.discard if taken else running.refused.add)((staff, device, transport))
 
     def _settle(
         self,
@@ -308,6 +309,8 @@ class Drills:
     def _end(self, running: _Running, *, cut: bool) -> None:
         del self._running[running.alarm]
         now = self._clock.now()
+        for way in running.refused & running.lines.keys():
+            self._settle(running, way, Outcome.FAILED, Why.NOT_TAKEN)
         result = drilling.closed(running.lines.values(), self._version, cut=cut)
         row = msgspec.structs.replace(running.row, ended_at=now, result=result)
         self._close(row)
@@ -323,7 +326,7 @@ class Drills:
         result = _result(row)
         self._last[row.unit] = row
         self._unsaved[row.id] = row
-        self._counted(row)
+        self._counted(row.unit, row.cause, str(result.state), result.red)
         _log.info(
             Line.DRILL_ENDED, unit=row.unit, cause=row.cause, state=str(result.state), good=result.good,
             red=result.red,
@@ -351,6 +354,11 @@ class Drills:
                 self._forgot_at = now
         except StoreUnavailable:
             return
+
+
+def _is_ours(alarm: Alarm) -> bool:
+    """A drill of a unit's phones: not of a source in test mode, nor somebody's own test ring."""
+    return alarm.drill and alarm.source == notices.HUB and alarm.key.startswith("drill:")
 
 
 def _named(alarm: Alarm) -> tuple[str, str]:

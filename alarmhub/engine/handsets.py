@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from alarmhub.clock import Clock
+from alarmhub.core.drilling import SOCKET
 from alarmhub.core.handsets import Cause, HandsetRules, Said, Seen, Track, find, own_text, step, text
 from alarmhub.core.reach import Reach
 from alarmhub.core.roster import Roster
@@ -146,6 +147,11 @@ class Handsets:
             phone.contact_at, phone.push_lost_at = at, None
             self._dirty[staff] = None
 
+    def receipt(self, staff: str, device: str, alarm: str, via: str, event: str, at: int) -> None:
+        """A phone confirmed an alarm over this way."""
+        if via != SOCKET:
+            self.heard(staff, device, at)
+
     def push_lost(self, staff: str, device: str, at: int) -> None:
         """A push to it brought no receipt in time."""
         phone = self._of.get(staff, {}).get(device)
@@ -156,11 +162,12 @@ class Handsets:
     def carried(self, devices: Iterable[Device]) -> None:
         """Who carries which enrolled phone now: labels, and nobody is asked about a phone handed on."""
         holder = {device.id: device for device in devices}
+        revoked = self._labels.keys() - holder.keys()
         self._labels = {id: device.label for id, device in holder.items()}
         for staff, phones in self._of.items():
             for id, phone in list(phones.items()):
                 phone.label = self._labels.get(id, "")
-                if id in holder and holder[id].staff != staff:
+                if id in revoked or (id in holder and holder[id].staff != staff):
                     self._forget(phone)
                     del phones[id]
                     self._dirty[staff] = None

@@ -263,6 +263,14 @@ class Trials:
         clock = {source: hours(window) for source, window in self.maintenances.items()}
         return trials.banners(site, self.maintenances, unit, self._clock.now(), clock)
 
+    def banners_of(self, staff: str) -> tuple[str, ...]:
+        """What stands on a person's screens: of where they are on duty, and of the units they belong to."""
+        world = self._world()
+        person = world.site.staff.get(staff)
+        units = {duty.unit for duty in world.roster.by_staff.get(staff, ())}
+        units |= set(person.units if person is not None else ())
+        return tuple(dict.fromkeys(text for unit in sorted(units) for text in self.banners(unit)))
+
     # Facts
 
     def _keep(self, scope: str, key: str, value: _T) -> _T:

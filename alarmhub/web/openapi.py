@@ -17,6 +17,7 @@ from alarmhub.metrics import CONTENT_TYPE as METRICS_CONTENT_TYPE
 from alarmhub.web import (
     account_door,
     device_door,
+    drill_door,
     passkey_door,
     push_door,
     shift_door,
@@ -192,6 +193,21 @@ _OPERATIONS: Final[dict[str, _Operation]] = {
     "getMe": _Operation({200: (sign_in_door.MeOut,)}),
     "getBoard": _Operation({200: (BoardFrame,)}, (400, 404), parameters=_BOARD),
     "getBoardEvents": _Operation({200: (BoardFrame,)}, (400, 404), parameters=_BOARD),
+    "listDrills": _Operation(
+        {200: (drill_door.DrillsOut,)}, (400, 404, 503),
+        parameters=(
+            _in_path("unit"),
+            _query(
+                "limit", "How many.",
+                {**_LIMIT, "maximum": drill_door.SHOWN_MOST, "default": drill_door.SHOWN},
+            ),
+        ),
+    ),
+    "postDrill": _Operation(
+        {201: (drill_door.DrillOut,)}, (*_BODY, 404, 409, 422, 503), drill_door.DrillIn,
+        parameters=(_in_path("unit"),),
+    ),
+    "listPhones": _Operation({200: (drill_door.PhonesOut,)}, (404,), parameters=(_in_path("unit"),)),
     "changePassword": _Operation(
         {200: (account_door.Changed,)}, (*_BODY, 429), account_door.PasswordIn
     ),

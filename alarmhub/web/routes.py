@@ -15,6 +15,8 @@ from alarmhub.core.rights import Action
 ALARMS_READ: Final = "alarms:read"
 ALARMS_ANSWER: Final = "alarms:answer"
 BOARDS_READ: Final = "boards:read"
+DRILLS_READ: Final = "drills:read"
+DRILLS_WRITE: Final = "drills:write"
 METRICS_READ: Final = "metrics:read"
 SIGNALS_WRITE: Final = "signals:write"
 TRIALS_WRITE: Final = "trials:write"
@@ -23,6 +25,8 @@ SCOPES: Final[dict[str, str]] = {
     TRIALS_WRITE: "Begin and end tests, maintenance windows and walk tests.",
     ALARMS_READ: "Read all alarms with their time lines.",
     ALARMS_ANSWER: "Answer alarms for any person.",
+    DRILLS_READ: "Read drills, and how the phones on duty are.",
+    DRILLS_WRITE: "Begin drills.",
     METRICS_READ: "Read the hub's metrics.",
     BOARDS_READ: "Read the board of any unit, names of staff included.",
 }
@@ -58,6 +62,7 @@ class Route(Struct, frozen=True, kw_only=True):
 
 
 SIGNALS: Final = "/api/v1/signals"
+UNITS: Final = "/api/v1/units"
 ALERTMANAGER: Final = "/api/v1/alertmanager"
 SOURCES: Final = "/api/v1/sources"
 TRIALS: Final = "/api/v1/trials"
@@ -167,6 +172,21 @@ ROUTES: Final = (
         method="GET", path=BOARDS + "/{unit}/events", name="getBoardEvents", kinds=(BOARD, SESSION, API),
         scope=BOARDS_READ, action=Action.BOARD_READ,
         summary="A unit's board, live: Server-Sent Events `board`, `beat` and `again` (come anew).",
+    ),
+    Route(
+        method="GET", path=UNITS + "/{unit}/drills", name="listDrills", kinds=(SESSION, API),
+        scope=DRILLS_READ, action="board.read",
+        summary="A unit's drills, newest first: what became of each way to each phone.",
+    ),
+    Route(
+        method="POST", path=UNITS + "/{unit}/drills", name="postDrill", kinds=(SESSION, API),
+        scope=DRILLS_WRITE, action="drills.run",
+        summary="Drill every phone on duty in a unit now. Answered when the drill has begun.",
+    ),
+    Route(
+        method="GET", path=UNITS + "/{unit}/phones", name="listPhones", kinds=(SESSION, API),
+        scope=DRILLS_READ, action="devices.unit",
+        summary="How the phones on duty in a unit are, and what is wrong with them.",
     ),
     Route(
         method="POST", path=ME + "/password", name="changePassword", kinds=(SESSION,), always=True,

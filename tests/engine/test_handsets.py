@@ -289,6 +289,9 @@ async def test_a_phone_handed_on_is_no_longer_hers() -> None:
         assert shift.wrong() == set() and shift.notices() == []
         shift.phone("bo", Reach.LIVE, "pool-1")
         assert [h.label for h in shift.handsets.phones("201") if h.device == "pool-1"] == ["Telefon 7"]
+        # Lost, and revoked: nobody is asked about it either.
+        shift.handsets.carried([])
+        assert [h for h in shift.handsets.phones("201") if h.device == "pool-1"] == []
 
 
 @in_virtual_time

@@ -10,11 +10,11 @@ from alarmhub.core.handsets import HandsetRules, Said
 from alarmhub.core.reach import Reach
 from alarmhub.engine.drills import Drills
 from alarmhub.engine.handsets import Handsets
-from alarmhub.engine.phone_notices import PhoneNotices
+from alarmhub.engine.supervision import Supervision
 from alarmhub.people import DrillRow
 from alarmhub.ports import Change, Lease
+from alarmhub.store.devices import MemoryDevices
 from alarmhub.store.drills import MemoryDrills
-from alarmhub.tasks import spawn
 from tests.support.shift import Shift
 
 
@@ -57,7 +57,7 @@ class Supervised(Shift):
         self.mute: set[str] = set()
         self.transports: dict[str, tuple[str, ...]] = {}
         self.rows = MemoryDrills(self.tables)
-        self.ended: list[DrillRow] = []
+        self.ended: list[tuple[str, str, str, int]] = []
         self.drills: Drills
         self.shows: dict[str, int] = {}
         self.handsets: Handsets
@@ -65,36 +65,23 @@ class Supervised(Shift):
     async def _serve(self, lease: Lease, owner: str, seed_after_s: float) -> None:
         await super()._serve(lease, owner, seed_after_s)
         engine = self.engine
-        notices = PhoneNotices(world=engine.world, say=engine.say, opened=engine.state.by_key)
-        notices.take(engine.open_alarms(), self.clock.now())
-        self.handsets = Handsets(
-            clock=self.clock, world=engine.world, rules=self.rules, notices=notices, fact=engine.fact,
-            shown=self._shown,
+        supervision = Supervision(
+            engine, clock=self.clock, rows=self.rows, rules=self.rules, drill_rules=self.drill_rules,
+            version=self.version, devices=MemoryDevices(self.tables),
+            counted=lambda *of: self.ended.append(of),
+            transports_of=lambda device: self.transports.get(device, ()),
         )  # fmt: skip
-        self.handsets.take(engine.facts)
-        engine.on_contact.append(self.handsets.contact)
-        engine.on_pushable.append(self.handsets.pushable)
+        self.handsets, self.drills = supervision.handsets, supervision.drills
         for staff, reach in self.reach.items():
             self.phone(staff, reach)
-        spawn(self.handsets.run(), "handsets", self.crew)
-        self.drills = Drills(
-            clock=self.clock, world=engine.world, signal=engine.signal, say=engine.say,
-            open_alarms=engine.open_alarms, rows=self.rows, fact=engine.fact,
-            phones_of=self.handsets.phones_of,
-            transports_of=lambda staff, device: self.transports.get(device, ()),
-            lost=self.handsets.push_lost, rules=self.drill_rules, version=self.version,
-            is_storing=lambda: engine.storing, counted=self.ended.append,
-        )  # fmt: skip
-        await self.drills.begin(engine.facts)
-        engine.show_to(self.drills)
+        await supervision.begin(self, self.crew)
         engine.show_to(Confirming(self))
-        engine.on_receipt += [self.drills.receipt, self._heard]
-        engine.on_site.append(self.drills.site_changed)
-        spawn(self.drills.run(), "drills", self.crew)
 
-    def _heard(self, staff: str, device: str, alarm: str, via: str, event: str, at: int) -> None:
-        if via != "socket":
-            self.handsets.heard(staff, device, at)
+    def warnings_changed(self, staff: str) -> None:
+        self.shows[staff] = self.shows.get(staff, 0) + 1
+
+    def silent_for_s(self, staff: str, device: str) -> float | None:
+        return 1.5 if self.reach.get(staff) is Reach.LIVE else None
 
     def confirms(self, staff: str, alarm: str, via: str = "socket", device: str = "") -> None:
         """A phone confirms an alarm over a way."""
@@ -128,9 +115,6 @@ class Supervised(Shift):
         """Unit and cause of every drill that was begun, in order."""
         rows = sorted(self.tables.drills.values(), key=lambda row: (row.began_at, row.id))
         return [(row.unit, row.cause) for row in rows]
-
-    def _shown(self, staff: str) -> None:
-        self.shows[staff] = self.shows.get(staff, 0) + 1
 
     def lose(self, *staff: str) -> None:
         """Their phones are gone, after the grace."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
@@ -14,16 +15,24 @@ from msgspec.structs import replace
 from yarl import URL
 
 from alarmhub.clock import MonotonicClock
+from alarmhub.core.decide import decide
+from alarmhub.core.drilling import DrillRules
+from alarmhub.core.events import Raised, Signal
+from alarmhub.core.handsets import HandsetRules
 from alarmhub.core.reach import Reach
 from alarmhub.core.site import Staff
 from alarmhub.engine.carrying import Carrying
+from alarmhub.engine.drills import Drills
+from alarmhub.engine.handsets import Handsets
+from alarmhub.engine.phone_notices import PhoneNotices
 from alarmhub.engine.trials import Trials
 from alarmhub.gateway.views import Views
 from alarmhub.people import Account, Device, Session
-from alarmhub.ports import SourceStatus, Store, Token
+from alarmhub.ports import Change, SignalOutcome, SourceStatus, Store, Token
 from alarmhub.push.targets import TargetBook
 from alarmhub.store.accounts import MemoryAccounts
 from alarmhub.store.devices import MemoryDevices
+from alarmhub.store.drills import MemoryDrills
 from alarmhub.store.memory import Tables
 from alarmhub.store.push_targets import MemoryPushTargets
 from alarmhub.tasks import Crew
@@ -31,6 +40,7 @@ from alarmhub.web.api import Api
 from alarmhub.web.board_door import BoardDoor
 from alarmhub.web.board_screens import Boards
 from alarmhub.web.device_door import DeviceDoor
+from alarmhub.web.drill_door import DrillDoor
 from alarmhub.web.oidc_provider import Provider
 from alarmhub.web.pages import Pages
 from alarmhub.web.passwords import Passwords
@@ -130,6 +140,16 @@ class Signed(Struct, frozen=True):
         return {"Cookie": self.cookie, "X-Alarmhub-CSRF": self.csrf}
 
 
+class HubClock:
+    """The hub's clock (`alarmhub.clock.Clock`): what the fake says it is."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    def now(self) -> int:
+        return self._intake.at
+
+
 class Hub:
     """Everything a test of the API can turn."""
 
@@ -181,6 +201,7 @@ class Hub:
                 *people,
                 BoardDoor(self.boards, self.intake, followed_s=0),
                 *self._phone_doors(),
+                self._drill_door(),
                 self._push_door(),
             ],
         )
@@ -230,6 +251,31 @@ class Hub:
             intake=self.intake, desk=self.intake, shifts=lambda: self.intake.shifts, settings=self.settings
         )
         return devices, shift
+
+    def _drill_door(self) -> DrillDoor:
+        """Drills and supervision over nobody's phones: each drill is red at once, and over with `look`."""
+        intake, clock = self.intake, HubClock(self.intake)
+        self.handsets = Handsets(
+            clock=clock, world=intake.world, rules=HandsetRules(), shown=lambda staff: None,
+            notices=PhoneNotices(world=intake.world, say=intake.say, opened=lambda source, key: None),
+            fact=lambda scope, key, body: None,
+        )  # fmt: skip
+        self.drills = Drills(
+            clock=clock, world=intake.world, signal=self._begin_drill, say=intake.say,
+            open_alarms=lambda: (), rows=MemoryDrills(Tables()), fact=lambda scope, key, body: None,
+            phones_of=self.handsets.phones_of, transports_of=lambda staff, device: (),
+            lost=self.handsets.push_lost, rules=DrillRules(), version="1",
+        )  # fmt: skip
+        return DrillDoor(drills=self.drills, handsets=self.handsets, desk=intake, settings=self.settings)
+
+    async def _begin_drill(self, signal: Signal) -> SignalOutcome:
+        """Decided by the core, committed at once."""
+        if self.intake.refuse is not None:
+            raise self.intake.refuse
+        alarm = decide(None, Raised(signal, str(uuid.uuid4())), self.intake.world(), self.intake.at).alarm
+        assert alarm is not None
+        self.drills.refresh([Change(None, alarm)])
+        return SignalOutcome(alarm.id, alarm.phase, True)
 
     def _push_door(self) -> PushDoor:
         """Over a book in memory, with Web Push set up."""

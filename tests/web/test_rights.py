@@ -14,6 +14,7 @@ import pytest
 from msgspec import Struct
 from webauthn.helpers import bytes_to_base64url
 
+from alarmhub.core.roster import OnDuty
 from alarmhub.core.shifts import SignOn
 from alarmhub.core.site import Staff
 from alarmhub.people import Device, Passkey
@@ -124,6 +125,13 @@ async def signed_on(hub: Hub, signed: Signed, unit: str) -> tuple[str, Any]:
     return "", {}
 
 
+async def staffed(hub: Hub, _signed: Signed, unit: str) -> tuple[str, Any]:
+    """Somebody is on duty in the unit, and no drill is under way there."""
+    hub.intake.world_now.roster.by_unit[unit] = (OnDuty("bo", unit, ("ssk",)),)
+    await hub.drills.look()
+    return unit, {}
+
+
 ROWS: dict[str, Row] = {
     "postEnrolment": Row(EVERYBODY, unit=False, ready=empty, ok=201),
     "listDevices": Row("lmea", ready=listed),
@@ -133,6 +141,9 @@ ROWS: dict[str, Row] = {
     "putShift": Row("nlm", ready=unit_and_no_beds),
     "postHeard": Row("nlm", unit=False, ready=signed_on, ok=201),
     "endShift": Row("nlm", unit=False, ready=signed_on),
+    "listDrills": Row("nlme", ready=of_unit),
+    "postDrill": Row("lme", ready=staffed, ok=201),
+    "listPhones": Row("lmea", ready=of_unit),
     "getBoard": Row("nlme", ready=of_unit),
     "getBoardEvents": Row("nlme", ready=of_unit),
     "signOut": Row(EVERYBODY, unit=False),

@@ -82,6 +82,9 @@ MATRIX: dict[str, tuple[int, ...]] = {
     "endWalk": (401, 401, 403, 403, 403, 200, 200),
     "getBoard": (401, 401, 403, 403, 403, 200, 200),
     "getBoardEvents": (401, 401, 403, 403, 403, 200, 200),
+    "listDrills": (401, 401, 403, 403, 403, 200, 200),
+    "postDrill": (401, 401, 403, 403, 403, 201, 201),
+    "listPhones": (401, 401, 403, 403, 403, 200, 200),
     "getMetrics": (401, 401, 403, 403, 403, 200, 200),
     "getPhonePage": (200, 200, 200, 200, 200, 200, 200),
     "getWorker": (200, 200, 200, 200, 200, 200, 200),
@@ -139,6 +142,8 @@ def body_for(route: Route, caller: str) -> dict[str, Any] | None:
         return {}
     if route.name == "postReceipt":
         return {"event": "rang", "rev": 1}
+    if route.name == "postDrill":
+        return {}
     if route.name == "putPushTarget":
         return {"transport": "webpush", "address": "https://push.example/1"}
     return None
@@ -163,6 +168,7 @@ def secret_for(hub: Hub, route: Route, caller: str) -> str | None:
 async def tried(hub: Hub, call: Caller, route: Route, caller: str) -> int:
     """The status this caller gets there, with everything else in order."""
     under_way(hub, route)
+    await hub.drills.look()
     opened = await call.post(ref="theirs", event="start", place=BED, kind="patient_call")
     path = route.path.replace("{id}", opened.body["alarm"]).replace("{file}", "base.css")
     path = path.replace("{unit}", "201")

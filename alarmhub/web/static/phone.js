@@ -293,9 +293,10 @@ class App {
     if (!this.tellsStatus) return;
     const battery = await navigator.getBattery?.().catch(() => null);
     this.link.send({
-      type: "status", muted: !this.ringer.canSound, notifications: this.notify === "granted", push: this.pushes,
+      type: "status", muted: !this.ringer.canSound, push: this.pushes,
       visible: document.visibilityState === "visible",
-      ...(battery ? { battery: Math.round(battery.level * 100) / 100, charging: battery.charging } : {}),
+      ...(this.notify === "absent" ? {} : { notifications: this.notify }),
+      ...(battery ? { battery: Math.round(battery.level * 100), charging: battery.charging } : {}),
     });
   }
 
