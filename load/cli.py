@@ -22,6 +22,7 @@ from load import day, machine, rates, report, steady
 from load.bench import FLOOR, HUB, LOOPS, PINNINGS, Bench, Setup
 from load.database import DatabaseFault
 from load.intake import run_intake
+from load.push import run_push
 from load.systems import SystemFault
 from load.ways import WAYS
 
@@ -291,4 +292,26 @@ def intake(wanted: str, seconds: float, **options: Any) -> None:
             names, seconds=seconds, loop=options["loop"], profile=options["database"], say=say
         )
     report.write(options["out"], {"intake": rows}, {})
+    finish(found)
+
+
+@main.command()
+@common(phones=600)
+@click.option("--seconds", default=20.0, show_default=True, help="Measured seconds of each part.")
+@click.option("--back", default=10_000, show_default=True, help="Phones that reconnect at once.")
+@click.option(
+    "--parts", default="latency,rate,reconnect", show_default=True, help="Which measurements, in this order."
+)
+def push(seconds: float, back: int, parts: str, **options: Any) -> None:
+    """Pushes beside sockets, pushes a second per provider, and ten thousand phones that come back at once."""
+    setup = Setup(
+        phones=options["phones"], loop=options["loop"], database_profile=options["database"],
+        pin=options["pin"], seed=options["seed"],
+    )  # fmt: skip
+    _descriptors(max(setup.phones, back))
+    with measuring(anyway=options["anyway"]):
+        section, found = run_push(
+            setup, seconds=seconds, phones_back=back, parts=tuple(parts.split(",")), say=say
+        )
+    report.write(options["out"], {"push": section}, {})
     finish(found)
