@@ -251,8 +251,8 @@ def reconnect(ground: Ground, phones: int) -> tuple[dict[str, Any], list[str]]:
         storm = Storm(target.host, target.phone_port, target.phone_secrets[AWAKE:])
         one = Round(few, Prompt(seed))
         try:
-            one.connect()
             storm.connect()
+            one.connect()
             beds = AWAKE // load_site.PHONES_PER_BED
             seconds = QUIET_S + STORM_S
             presses = plan.poisson(rate=RATE_PER_S, seconds=seconds + 2, beds=beds, seed=seed, mix=ORDINARY)

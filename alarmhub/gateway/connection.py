@@ -47,6 +47,7 @@ _quiet.setLevel(logging.ERROR)  # opening and closing are said in the hub's own 
 class Stage(IntEnum):
     """How far a connection is."""
 
+    WAITING = -1  # for its turn to come in (`entrance`); nothing is read meanwhile
     HANDSHAKE = 0
     HELLO = 1  # upgraded, has not said who it is
     CHECKING = 2  # its token is being looked up; nothing is read meanwhile
@@ -139,6 +140,9 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the phone. A chunk is fed in slices so that a flood cannot hold up the loop."""
+        if self.stage is Stage.WAITING:
+            self._hold(self._held + data)
+            return
         if self.stage is Stage.CHECKING or self._held:
             self._held += data
             return
@@ -262,6 +266,18 @@ class Connection(asyncio.Protocol):
         if held:
             self._feed(held)
 
+    def wait(self) -> None:
+        """Hold what comes until `let_in`."""
+        self.stage = Stage.WAITING
+
+    def let_in(self) -> bool:
+        """Its turn has come; False when it has gone meanwhile."""
+        if self.stage is not Stage.WAITING:
+            return False
+        self._enter(Stage.HANDSHAKE)
+        self._release()
+        return True
+
     def checking(self) -> None:
         """Hold what comes until `checked`."""
         self.stage = Stage.CHECKING
@@ -315,7 +331,7 @@ class Connection(asyncio.Protocol):
         """Say why, and close. What the phone sends from now on is not read."""
         if self.stage >= Stage.CLOSING:
             return
-        if self.stage is Stage.HANDSHAKE:
+        if self.stage <= Stage.HANDSHAKE:
             self.abort(code)
             return
         self.close_code = code

@@ -22,6 +22,7 @@ from alarmhub import logs
 from alarmhub.clock import Clock
 from alarmhub.core.reach import Reach
 from alarmhub.gateway.connection import CLOSING_TICKS, TICK_S, Connection, Limits, Stage, text_frame
+from alarmhub.gateway.entrance import Entrance
 from alarmhub.gateway.pace import Pace
 from alarmhub.gateway.reach import SEEN_LATELY_MS, DeviceKey, ReachTable, UnitSilence
 from alarmhub.gateway.screens import Screens
@@ -126,6 +127,7 @@ class Gateway:
         self._dead_ticks = round(settings.dead_after_s / TICK_S)
         self._hello_ticks = round(settings.hello_within_s / TICK_S)
         self._connections: set[Connection] = set()
+        self._entrance = Entrance(crew)
         self._pace = Pace(settings.handshakes_per_s, settings.handshakes_burst)
         self._reach = ReachTable()
         self._seats = Seats()
@@ -331,6 +333,7 @@ class Gateway:
             self.counters.refused += 1
             return _REFUSAL % (429, b"Too Many Requests", 1)
         self.counters.accepted += 1
+        self._entrance.knock(connection)
         return None
 
     def left(self, connection: Connection) -> None:
@@ -404,8 +407,8 @@ class Gateway:
                 if silent >= self._hello_ticks:
                     self.counters.no_hello += 1
                     connection.close(Closing.NO_HELLO, "no hello in time")
-            case Stage.CHECKING:
-                pass  # the store's own time-outs end this
+            case Stage.WAITING | Stage.CHECKING:
+                pass  # the line moves by itself, and the store's own time-outs end a check
             case _:
                 connection.abort(connection.close_code)
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from alarmhub.core.alarm import Phase
 from alarmhub.core.reach import Reach
 from alarmhub.core.site import Staff
-from alarmhub.gateway import server
+from alarmhub.gateway import entrance, server
 from alarmhub.gateway.server import DEVICE_SCOPE, GatewaySettings
 from alarmhub.ports import FactRow
 from protocols.phone import State
@@ -247,6 +247,37 @@ async def test_two_hundred_phones_ring_at_once() -> None:
         assert {alarm.id for alarm in shown} == {"a1"}
         assert hub.written == [("a1", hub.clock.now(), 200)]
         await asyncio.gather(*(beat(phone) for phone in phones))
+
+
+async def test_phones_that_come_at_once_wait_for_their_turn_and_all_get_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Waiting in line is no missing hello, however long; what they have said meanwhile is not lost."""
+    monkeypatch.setattr(entrance, "AT_ONCE", 1)
+    monkeypatch.setattr(entrance, "EVERY_S", 0.2)
+    async with running() as hub:
+        knocking = [asyncio.ensure_future(hub.phone(who)) for who in ("anna", "bo", "cia")]  # noqa: TID251
+        await until(lambda: hub.gateway.live == 1, "the first is in")
+        hub.tick(12)
+        assert hub.gateway.counters.no_hello == 0
+        anna, bo, cia = await asyncio.gather(*knocking)
+        assert hub.gateway.live == 3
+        hub.engine.put(call("a1", "anna", "bo", "cia", at=hub.clock.now()))
+        assert {(await phone.alarm()).id for phone in (anna, bo, cia)} == {"a1"}
+
+
+async def test_a_stop_does_not_wait_for_who_stands_in_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are broken off, and come to the next hub."""
+    monkeypatch.setattr(entrance, "AT_ONCE", 1)
+    monkeypatch.setattr(entrance, "EVERY_S", 30.0)
+    async with running() as hub:
+        await hub.phone("anna")
+        knocking = asyncio.ensure_future(hub.socket())  # noqa: TID251
+        await until(lambda: hub.gateway.connections == 2, "the second stands in line")
+        await hub.gateway.stop()
+        with pytest.raises((OSError, InvalidHandshake, EOFError)):
+            await knocking
+        assert hub.gateway.connections == 0
 
 
 async def test_a_phone_that_breaks_off_in_the_middle_of_a_fan_out_is_skipped(
