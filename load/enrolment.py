@@ -67,7 +67,7 @@ def enrol(
     database.run(_DEVICES, name)
     addresses = {
         APNS: "lpad(to_hex(n), 64, '0')",
-        FCM: "'load-' || n",
+        FCM: "'load:' || lpad(n::text, 140, '0')",
         WEB: f"'http://127.0.0.1:{ports[WEB]}/push/' || n",
     }
     for part, transport in enumerate(transports):
