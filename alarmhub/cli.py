@@ -18,7 +18,7 @@ import msgspec
 import uvloop
 
 from alarmhub import account as accounts
-from alarmhub import logs
+from alarmhub import handed_out, logs
 from alarmhub import site as site_files
 from alarmhub.app import App, StartFailed
 from alarmhub.clock import MonotonicClock
@@ -382,6 +382,29 @@ def account_list(config: Path | None) -> None:
     """Staff id, name, login, state and roles of every account."""
     for line in _changed(config, accounts.listed):
         click.echo(line)
+
+
+@main.group()
+def device() -> None:
+    """Enrolled phones: which there are, and how one is revoked."""
+
+
+@device.command("list")
+@_config
+def device_list(config: Path | None) -> None:
+    """Id, label, carrier, home and last sight of every phone that is not revoked."""
+    for line in _changed(config, handed_out.listed):
+        click.echo(line)
+
+
+@device.command("revoke")
+@click.argument("id", metavar="ID")
+@_config
+def device_revoke(id: str, config: Path | None) -> None:
+    """A phone is lost: its secret opens nothing any more, and its socket closes."""
+    if not _changed(config, lambda settings: handed_out.revoked(settings, id)):
+        fail(f'device: no enrolled phone has the id "{id}": alarmhub device list')
+    click.echo(f"{id}: revoked")
 
 
 @main.group()

@@ -25,12 +25,14 @@ from alarmhub.core.roster import Roster, roster_at, unstaffed
 from alarmhub.core.site import Site
 from alarmhub.inbound.mapping import sample_mismatch
 from alarmhub.installation import opened
+from alarmhub.people import Device
 from alarmhub.ports import StoreUnavailable
 from alarmhub.push.providers import checked, providers
 from alarmhub.push.settings import WebPushSettings
 from alarmhub.push.vapid import KEY_FILE
 from alarmhub.settings import LOCAL_SECRET_FILE, Settings
 from alarmhub.store.condition import Condition
+from alarmhub.store.devices import PostgresDevices
 from alarmhub.store.embedded import ServerFault
 from alarmhub.tasks import Crew
 
@@ -314,6 +316,22 @@ def phones(loaded: Site, roster: Roster, stored: Stored, seen: Hub) -> Iterator[
         yield ok("secrets", "everybody on duty has a phone's secret or a pager")
 
 
+def enrolled(devices: Sequence[Device], seen: Mapping[str, int], now: int) -> Iterator[Finding]:
+    """Phones that were handed out: how many, which lie in a drawer, and which nobody has seen for a week."""
+    if not devices:
+        yield ok("enrolled", "no phone is enrolled")
+        return
+    free = sum(not device.staff for device in devices)
+    yield ok("enrolled", f"{len(devices)} phones, {free} of them carried by nobody now")
+    silent = [
+        device.label or device.id
+        for device in devices
+        if max(device.enrolled_at, seen.get(device.id, 0)) < now - LATELY_MS
+    ]
+    if silent:
+        yield warn("unseen", f"for a week (lost? alarmhub device revoke ID): {listed(silent)}")
+
+
 def push(faults: Mapping[str, Sequence[str]], is_key_to_come: bool) -> Iterator[Finding]:
     """Each push provider that is set: does it take us? `faults`: by its name; `is_key_to_come`: Web Push is
     set, and the hub has not made its key pair yet."""
@@ -360,6 +378,8 @@ async def examined(settings: Settings) -> list[Finding]:
             loaded = await store.site()
             asked_at = clock.now()
             state = await store.condition(asked_at - LATELY_MS)
+            handed_out = PostgresDevices(store)
+            found += enrolled(await handed_out.devices(), await handed_out.seen(), asked_at)
             stored = Stored(state, state.database_now - (asked_at + clock.now()) // 2)
     except (ServerFault, StoreUnavailable, TimeoutError, OSError) as exc:
         found.append(fail("database", str(exc) or type(exc).__name__))

@@ -183,6 +183,10 @@ class Devices(Protocol):
         """Those not revoked: a person's, or pool phones at home in these units; all when neither is given."""
         ...
 
+    async def seen(self) -> Mapping[str, int]:
+        """When a socket of each phone was last known to be open, by id (epoch ms); never: not there."""
+        ...
+
     async def bind(self, id: str, staff: str, now: int) -> bool:
         """From now on this person ("" = nobody) carries it; False when there is none, or it is revoked."""
         ...

@@ -19,6 +19,7 @@ from alarmhub.demo.ground import demo_site
 from alarmhub.demo.story import instant
 from alarmhub.doctor import Finding, Hub, Level, Stored, Way
 from alarmhub.metrics import Metrics
+from alarmhub.people import Device
 from alarmhub.push.settings import ApnsSettings, WebPushSettings
 from alarmhub.push.vapid import VapidKey
 from alarmhub.secret import Secret
@@ -286,7 +287,7 @@ async def test_a_hub_at_work_is_found_well(database_dsn: str) -> None:
     assert [finding for finding in found if finding.level is Level.FAIL] == []
     assert line(found, "hub").level is Level.OK
     assert line(found, "lease").level is Level.OK
-    assert line(found, "phones").text.startswith("125 live")
+    assert line(found, "phones").text.startswith("127 live")
 
 
 async def test_without_a_database_the_doctor_says_so_and_ends(tmp_path: Path) -> None:
@@ -339,3 +340,22 @@ async def test_each_provider_that_is_set_is_asked_and_no_key_pair_is_made(tmp_pa
     VapidKey(tmp_path)
     found = await doctor.look_at_push(settings, MonotonicClock())
     assert line(found, "push webpush").text == "the key pair and the contact can be used"
+
+
+def phone(id: str, staff: str = "anna", enrolled_at: int = 0) -> Device:
+    """An enrolled phone."""
+    return Device(
+        id=id, digest=id.encode(), label=id.upper(), enrolled_by="lena", enrolled_at=enrolled_at, staff=staff
+    )
+
+
+def test_enrolled_phones_are_counted_and_the_lost_ones_named() -> None:
+    """Seen a week ago to the millisecond is still seen; one never seen counts from its enrolment."""
+    week = TUESDAY - doctor.LATELY_MS
+    assert line(doctor.enrolled([], {}, TUESDAY), "enrolled").text == "no phone is enrolled"
+    devices = [phone("a"), phone("b"), phone("c", ""), phone("d", "bo", TUESDAY)]
+    found = list(doctor.enrolled(devices, {"a": week, "b": week - 1}, TUESDAY))
+    assert line(found, "enrolled").text == "4 phones, 1 of them carried by nobody now"
+    assert line(found, "unseen").level is Level.WARN
+    assert line(found, "unseen").text.endswith(": B, C")
+    assert len(list(doctor.enrolled(devices[:1], {"a": week}, TUESDAY))) == 1

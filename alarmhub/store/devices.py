@@ -6,8 +6,9 @@ hub. It refuses rules: who may enrol, carry or revoke a phone is for who asks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import msgspec
 from msgspec.structs import replace
 
 from alarmhub.people import Device
@@ -45,6 +46,11 @@ class PostgresDevices:
         only = None if units is None else list(units)
         async with self._store.reading() as connection:
             return [Device(**row) for row in await connection.fetch(QUERIES["devices"], staff, only)]
+
+    async def seen(self) -> Mapping[str, int]:
+        """See `people.Devices.seen`."""
+        async with self._store.reading() as connection:
+            return dict(await connection.fetch(QUERIES["devices_seen"]))
 
     async def bind(self, id: str, staff: str, now: int) -> bool:
         """See `people.Devices.bind`."""
@@ -94,6 +100,16 @@ class MemoryDevices:
             and staff in (None, device.staff)
             and (units is None or (device.pool and device.unit in units))
         ]
+
+    async def seen(self) -> Mapping[str, int]:
+        """See `people.Devices.seen`."""
+        self._reach()
+        seen: dict[str, int] = {}
+        for fact in self._tables.facts.values():
+            if fact.scope == "device" and fact.body is not None:
+                id = msgspec.json.decode(fact.body, type=tuple[str, str])[1]
+                seen[id] = max(fact.at, seen.get(id, 0))
+        return seen
 
     async def bind(self, id: str, staff: str, now: int) -> bool:
         """See `people.Devices.bind`."""

@@ -256,6 +256,9 @@ WHERE revoked_at IS NULL AND ($1::text IS NULL OR staff = $1)
     AND ($2::text[] IS NULL OR (pool AND unit = ANY ($2)))
 ORDER BY id;
 
+-- devices_seen --
+SELECT body ->> 1, max(at) FROM fact WHERE scope = 'device' GROUP BY body ->> 1;
+
 -- device_bind --
 WITH bound AS (
     UPDATE device SET staff = $2, bound_at = $3 WHERE id = $1 AND revoked_at IS NULL RETURNING digest

@@ -16,6 +16,7 @@ from alarmhub.ports import AnswerOutcome, StoreUnavailable
 from alarmhub.store.devices import MemoryDevices
 from alarmhub.store.memory import Tables
 from tests.support.intake import Intake
+from tests.support.waiting import turns
 
 HERE = "192.0.2.7"
 
@@ -161,7 +162,7 @@ async def test_two_who_reach_for_one_phone_at_once_take_it_one_after_the_other()
 
     drawer.devices.bind = slow  # type: ignore[method-assign]
     first = asyncio.get_running_loop().create_task(drawer.carrying.bind(device.id, "anna", {}))
-    await asyncio.sleep(0)
+    await turns()
     with pytest.raises(PhoneBusy):
         await drawer.carrying.bind(device.id, "bo", {})
     gate.set()
@@ -177,7 +178,7 @@ async def test_what_another_hub_did_is_read_again(monkeypatch: pytest.MonkeyPatc
     await drawer.devices.bind(device.id, "bo", 1)
     drawer.devices.away = True
     again = asyncio.get_running_loop().create_task(drawer.carrying.load_again())
-    await asyncio.sleep(0)
+    await turns()
     assert drawer.carrying.bound == {device.id: "anna"}
     drawer.devices.away = False
     await again

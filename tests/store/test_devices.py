@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from alarmhub.people import Device
-from alarmhub.ports import StoreUnavailable, Token, Unstorable
+from alarmhub.ports import Batch, FactRow, StoreUnavailable, Token, Unstorable
 from alarmhub.store.devices import MemoryDevices, PostgresDevices
 from alarmhub.store.memory import MemoryStore
 from alarmhub.store.postgres import PostgresStore
@@ -140,6 +141,18 @@ async def test_two_who_take_one_phone_at_once_leave_device_and_token_agreed(shel
     assert device is not None and token is not None and device.staff == token.subject
 
 
+async def test_a_phone_was_seen_when_its_socket_was_last_open(shelf: Shelf) -> None:
+    """Whoever carried it; a phone that never said hello was never seen."""
+    lease = await shelf.store.acquire("me", 1_500)
+    facts = [
+        FactRow("device", f"{staff}/{device}", at, msgspec.json.encode([staff, device]))
+        for staff, device, at in (("anna", "d-pool", 5), ("bo", "d-pool", 9), ("cia", "by-hand", 7))
+    ]
+    assert await shelf.devices.seen() == {}
+    await shelf.store.write(lease.epoch, Batch("b1", facts=facts))
+    assert await shelf.devices.seen() == {"d-pool": 9, "by-hand": 7}
+
+
 async def test_without_the_database_it_says_so(shelf: Shelf) -> None:
     """Every question of it."""
     if isinstance(shelf.devices, MemoryDevices):
@@ -150,6 +163,7 @@ async def test_without_the_database_it_says_so(shelf: Shelf) -> None:
         shelf.devices.enrol(replace(OWN, id="n")),
         shelf.devices.device("d-anna"),
         shelf.devices.devices(),
+        shelf.devices.seen(),
         shelf.devices.bind("d-pool", "bo", NOW),
         shelf.devices.revoke("d-pool", NOW),
     ):
