@@ -75,6 +75,8 @@ def text_reported(draft: Draft, event: TextReported) -> bool:
 
 def take_back_texts(before: Alarm, draft: Draft) -> None:
     """Whoever was texted and is not concerned any more, unless that was her own answer."""
+    if all(told.texted is None for told in before.told):
+        return
     alarm = draft.alarm
     was, still = concerned(before), concerned(alarm)
     for told in before.told:
