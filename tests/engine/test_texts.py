@@ -8,19 +8,23 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from alarmhub.core.alarm import told_of
+from alarmhub.core.alarm import Alarm, told_of
 from alarmhub.core.effects import Says, Sms
 from alarmhub.core.kinds import Kind
 from alarmhub.core.reach import Reach
 from alarmhub.engine.codes import SENT_SCOPE
 from alarmhub.engine.outbox import Courier
 from alarmhub.engine.texts import RECEIPT_WITHIN_MS
-from alarmhub.ports import OutboxRow
+from alarmhub.ports import DeliveryFailed, OutboxRow
 from alarmhub.store.memory import Tables
 from load.site import staff_id
 from tests.support.engine import Rig, running
+from tests.support.shift import Shift
+from tests.support.virtual import in_virtual_time
 from tests.support.waiting import until
+from tests.support.ward import Ward
 
 NURSE, COLLEAGUE = staff_id(0), staff_id(1)
 NUMBERS = {NURSE: "+46701740605", COLLEAGUE: "+46701740606"}
@@ -184,3 +188,67 @@ async def test_without_any_link_a_number_is_no_reach() -> None:
         texts.link("one", up=True)
         await until(lambda: {sms.staff for sms in sent.of(Says.RINGS)} == set(NUMBERS), "both are texted")
         assert contacts.reach[NURSE] is Reach.ONE_WAY
+
+
+# In virtual time: the alarm's budget, and what it does with a message that fails.
+
+
+def shift_with_numbers(*staff: str) -> Shift:
+    """These have a number and no phone; messages are taken unless `plants.broken` says otherwise."""
+    site = Ward().site
+    numbered = {s: replace(site.staff[s], sms=f"+4670174060{n}") for n, s in enumerate(staff)}
+    shift = Shift(replace(site, staff=site.staff | numbered), couriers=("report", "push", "sms"))
+    shift.reach = {person: reach for person, reach in shift.reach.items() if person not in staff}
+    return shift
+
+
+def failed(alarm: Alarm, staff: str) -> bool:
+    """Her last message is known never to arrive."""
+    told = told_of(alarm, staff)
+    return told is not None and told.texted is not None and told.texted.failed
+
+
+@in_virtual_time
+async def test_a_throttled_message_arrives_within_the_alarms_time() -> None:
+    """Whenever the network takes it; once, and nobody is passed over for it meanwhile."""
+    async with shift_with_numbers("anna", "bo") as shift:
+        shift.plants.broken = lambda row: DeliveryFailed("throttled") if row.channel == "sms" else None
+        alarm = await shift.press()
+        await shift.later(30)
+        assert shift.alarm(alarm).step == 0 and not failed(shift.alarm(alarm), "anna")
+        shift.plants.broken = lambda row: None
+        await shift.later(12)
+        assert sorted(row.address for row in shift.plants.taken if row.channel == "sms") == [
+            "+46701740600", "+46701740601",
+        ]  # fmt: skip
+        assert shift.alarm(alarm).step == 0
+
+
+@in_virtual_time
+async def test_a_message_nobody_takes_is_given_up_and_told_to_the_alarm() -> None:
+    """Not before its time: a minute after it was ordered it is no hope any more."""
+    async with shift_with_numbers("ivar") as shift:
+        shift.plants.broken = lambda row: DeliveryFailed("no connection") if row.channel == "sms" else None
+        alarm = await shift.press("12/1", "technical")
+        await shift.later(45)
+        assert not failed(shift.alarm(alarm), "ivar") and shift.alarm(alarm).step == 0
+        await shift.later(16)
+        assert failed(shift.alarm(alarm), "ivar")
+        assert shift.alarm(alarm).step == 1, "the second engineer rings two minutes before his turn"
+
+
+@in_virtual_time
+async def test_what_is_said_by_text_holds_through_a_crash() -> None:
+    """A hub that is gone at that instant has it, or the network is asked to say it again; never half."""
+    shift = shift_with_numbers("ivar")
+    await shift.begin()
+    alarm = await shift.press("12/1", "technical")
+    code = shift.engine.state.codes["+46701740600"][0]
+    await shift.says("ivar", "accept", alarm, via="sms", device="sms", req="1")
+    await shift.crash()
+    await shift.begin()
+    assert shift.alarm(alarm).acceptances[0].staff == "ivar"
+    assert shift.engine.texts.code("+46701740600", code.code) == code
+    assert (await shift.says("ivar", "accept", alarm, via="sms", device="sms", req="1")).ok
+    assert len(shift.alarm(alarm).acceptances) == 1
+    await shift.crash()

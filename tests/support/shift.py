@@ -152,6 +152,7 @@ class Shift:
             owner=owner,
             lease_ttl_ms=TTL_MS,
             couriers={**dict.fromkeys(self._channels, self.plants.carry), **self.couriers()},
+            texts="sms" in self._channels,
         )
         await self.engine.start(lease)
         await self.started()
