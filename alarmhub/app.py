@@ -433,6 +433,8 @@ class App:
     async def _begin_supervision(self) -> None:
         self.gateway.watched_by(self.supervision.handsets)
         self.pushes.courier.on_outcome.append(self.supervision.drills.push_outcome)
+        handsets = self.supervision.handsets
+        self.pushes.book.on_dead.append(lambda device, transport: handsets.push_dead(device))
         await self.supervision.begin(self.gateway, self.crew)
 
     def _red_list(self, unit: str) -> list[RedPhone]:

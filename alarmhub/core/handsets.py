@@ -25,6 +25,7 @@ class Cause(StrEnum):
     SILENT = "silent"  # nothing has been heard of it for too long
     BATTERY_CRITICAL = "battery_critical"
     NO_PERMISSION = "no_permission"  # the system does not let it notify
+    PUSH_DEAD = "push_dead"  # nothing will ever reach the address by which it was woken
     MUTED = "muted"
     UNTOUCHED = "untouched"  # rang twice and nobody touched it: the phone in the locker
     BATTERY_LOW = "battery_low"
@@ -71,7 +72,8 @@ class Seen(Struct, frozen=True):
     """All that counts of one phone of somebody on duty, at one instant; times in epoch ms.
 
     `contact_at`: since when it is connected, or when it was heard of last. `asleep`: not connected, but a
-    push wakes it; `push_lost_at`: when a push to it had brought no receipt in time, and nothing since.
+    push wakes it; `push_lost_at`: when a push to it had brought no receipt in time, and nothing since;
+    `push_dead`: its last push address died, and it has not said a new one.
     `newest`: of her phones the one heard of last, which stands for all where a cause is about having one at
     all. `away`: busy or on a break, `alone`: the only one on duty in a unit.
     """
@@ -83,6 +85,7 @@ class Seen(Struct, frozen=True):
     newest: bool
     duty_since: int
     push_lost_at: int | None = None
+    push_dead: bool = False
     away: bool = False
     alone: bool = False
     untouched: bool = False
@@ -171,6 +174,10 @@ def _no_permission(seen: Seen, rules: HandsetRules) -> Finding:
     return Finding(refused, PERMISSION_S * S)
 
 
+def _push_dead(seen: Seen, rules: HandsetRules) -> Finding:
+    return Finding(seen.push_dead)
+
+
 def _untouched(seen: Seen, rules: HandsetRules) -> Finding:
     return Finding(seen.untouched and seen.newest)
 
@@ -197,6 +204,7 @@ def _battery_critical(seen: Seen, rules: HandsetRules) -> Finding:
 _FINDERS: Final[dict[Cause, Callable[[Seen, HandsetRules], Finding]]] = {
     Cause.BATTERY_CRITICAL: _battery_critical,
     Cause.NO_PERMISSION: _no_permission,
+    Cause.PUSH_DEAD: _push_dead,
     Cause.MUTED: _muted,
     Cause.UNTOUCHED: _untouched,
     Cause.BATTERY_LOW: _battery_low,

@@ -39,6 +39,7 @@ NOTICES: Final[dict[str, Both]] = {
     "phone_silent": ("telefon utan kontakt", "phone without contact"),
     "phone_muted": ("ljudlös telefon", "muted phone"),
     "phone_no_permission": ("telefon utan aviseringar", "phone without notifications"),
+    "phone_push_dead": ("telefon som inte kan väckas", "phone that cannot be woken"),
     "phone_battery_low": ("telefon med lågt batteri", "phone with low battery"),
     "phone_battery_critical": ("telefon vars batteri tar slut", "phone whose battery runs out"),
 }
@@ -221,6 +222,10 @@ PHONE_OWN: Final[dict[str, Both]] = {
         "Aviseringar är avstängda: tillåt dem, annars ringer telefonen inte i fickan.",
         "Notifications are off: allow them, or the phone will not ring in your pocket.",
     ),
+    "push_dead": (
+        "Telefonen kan inte väckas i fickan: öppna larmappen och tillåt aviseringar igen.",
+        "The phone cannot be woken in your pocket: open the alarm app and allow notifications again.",
+    ),
     "muted": (
         "Telefonen är ljudlös: slå på ljudet, du är i tjänst.",
         "The phone is muted: turn the sound on, you are on duty.",
@@ -250,6 +255,7 @@ PHONE: Final[dict[str, Both]] = {
     "silent": ("telefonen har ingen kontakt", "the phone has no contact"),
     "battery_critical": ("telefonens batteri tar slut ({battery} %)", "the battery runs out ({battery} %)"),
     "no_permission": ("telefonen får inte avisera", "the phone may not notify"),
+    "push_dead": ("telefonen kan inte väckas", "the phone cannot be woken"),
     "muted": ("telefonen är ljudlös", "the phone is muted"),
     "untouched": ("ingen har rört telefonen på två larm", "nobody touched the phone for two alarms"),
     "battery_low": ("telefonens batteri är lågt ({battery} %)", "the battery is low ({battery} %)"),

@@ -60,9 +60,8 @@ class Handset:
     `shift_at`: when her shift began."""
 
     __slots__ = (
-        "app", "contact_at", "device", "kept", "kept_at", "label", "push_lost_at", "pushes", "reach",
-        "said",
-        "shift_at", "staff", "tracks",
+        "app", "contact_at", "device", "kept", "kept_at", "label", "push_dead", "push_lost_at", "pushes",
+        "reach", "said", "shift_at", "staff", "tracks",
     )  # fmt: skip
 
     def __init__(self, staff: str, device: str, contact_at: int) -> None:
@@ -72,6 +71,7 @@ class Handset:
         self.reach = Reach.NONE
         self.pushes = False
         self.push_lost_at: int | None = None
+        self.push_dead = False
         self.tracks: dict[Cause, Track] = {}
         self.kept: Kept | None = None
         self.kept_at = self.shift_at = 0

@@ -126,6 +126,7 @@ class Handsets:
             self._phone(staff, device, self._clock.now())
         for phone in self._of.get(staff, {}).values():
             phone.pushes = phone.device in devices
+            phone.push_dead = phone.push_dead and not phone.pushes
         self._dirty[staff] = None
 
     def hello(self, staff: str, device: str, app: str) -> None:
@@ -158,6 +159,14 @@ class Handsets:
         if phone is not None and not phone.live:
             phone.push_lost_at = at
             self._dirty[staff] = None
+
+    def push_dead(self, device: str) -> None:
+        """Nothing will ever reach the address by which this phone was woken."""
+        for staff, phones in self._of.items():
+            phone = phones.get(device)
+            if phone is not None and not phone.pushes:
+                phone.push_dead = True
+                self._dirty[staff] = None
 
     def carried(self, devices: Iterable[Device]) -> None:
         """Who carries which enrolled phone now: labels, and nobody is asked about a phone handed on."""
@@ -254,6 +263,7 @@ class Handsets:
             # A hub that was away has heard of nobody: its own silence is no phone's.
             duty_since=max(duty.since, self._began_at),
             push_lost_at=phone.push_lost_at,
+            push_dead=phone.push_dead,
             away=away,
             alone=by_herself,
             untouched=phone.staff in self._untouched,

@@ -164,6 +164,35 @@ async def test_a_phone_that_pushes_wake_may_sleep() -> None:
 
 
 @in_virtual_time
+async def test_a_phone_whose_push_address_died_warns_until_it_has_a_new_one() -> None:
+    """Its owner is told what to do, the leader that it cannot be woken. A stranger's phone is nobody's."""
+    async with Supervised() as shift:
+        shift.handsets.pushable("anna", ("anna-phone",))
+        shift.handsets.pushable("anna", ())
+        shift.handsets.push_dead("anna-phone")
+        shift.handsets.push_dead("unknown")
+        await shift.later(1)
+        assert shift.wrong() == {("anna", "push_dead")}
+        (own,) = shift.handsets.warnings_of("anna")
+        assert own.startswith("Telefonen kan inte väckas")
+        assert shift.handsets.warnings_of("dan") == ("Anna: telefonen kan inte väckas",)
+        assert shift.notices() == ["phone_push_dead"]
+        shift.handsets.pushable("anna", ("anna-phone",))
+        await shift.later(1)
+        assert shift.wrong() == set() and shift.notices() == []
+
+
+@in_virtual_time
+async def test_a_second_way_to_wake_it_is_enough() -> None:
+    """One of its two addresses died."""
+    async with Supervised() as shift:
+        shift.handsets.pushable("anna", ("anna-phone",))
+        shift.handsets.push_dead("anna-phone")
+        await shift.later(1)
+        assert shift.wrong() == set()
+
+
+@in_virtual_time
 async def test_half_a_ward_at_once_is_not_one_notice_each() -> None:
     """That is an alarm of its own; the board shows every one of them."""
     async with Supervised() as shift:
