@@ -18,6 +18,7 @@ import msgspec
 import uvloop
 
 from alarmhub import account as accounts
+from alarmhub import drill as drills
 from alarmhub import handed_out, logs
 from alarmhub import site as site_files
 from alarmhub.app import App, StartFailed
@@ -39,7 +40,10 @@ from alarmhub.trial import TrialFailed, asked, lines, walk_lines
 from alarmhub.web.board_door import PUBLIC, STAFF, board_url
 from alarmhub.web.register import AccountRefused
 
-API_SCOPES = ("alarms:read", "boards:read", "alarms:answer", "metrics:read", "signals:write", "trials:write")
+API_SCOPES = (
+    "alarms:read", "boards:read", "alarms:answer", "drills:read", "drills:write", "metrics:read",
+    "signals:write", "trials:write",
+)  # fmt: skip
 
 _T = TypeVar("_T")
 
@@ -143,6 +147,24 @@ def doctor(config: Path | None) -> None:
         failed = failed or finding.level is Level.FAIL
         click.echo(f"{finding.level:<4}  {finding.what:<18}  {finding.text}")
     sys.exit(1 if failed else 0)
+
+
+@main.command()
+@click.argument("unit")
+@click.option("--heard", is_flag=True, help="Phones show and speak PROV; else they stay silent.")
+@_config
+def drill(unit: str, heard: bool, config: Path | None) -> None:
+    """Drill every phone on duty in UNIT, and wait; exit 0 only if every way to every phone was good."""
+    settings = settings_of(config)
+    logs.configure(level="error", format=settings.log.format)
+    try:
+        secret = _local_secret(settings).reveal()
+        done = run(drills.drilled(settings.api.url(), secret, unit, heard=heard))
+    except (drills.DrillFailed, PressFailed) as exc:
+        fail(str(exc))
+    for line in drills.lines(done):
+        click.echo(line)
+    sys.exit(0 if drills.good(done) else 1)
 
 
 @main.group()

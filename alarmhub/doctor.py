@@ -21,11 +21,12 @@ from msgspec import Struct
 from prometheus_client.parser import text_string_to_metric_families
 
 from alarmhub.clock import Clock, MonotonicClock
+from alarmhub.core.drilling import Outcome, Result, State
 from alarmhub.core.roster import Roster, roster_at, unstaffed
 from alarmhub.core.site import Site
 from alarmhub.inbound.mapping import sample_mismatch
 from alarmhub.installation import opened
-from alarmhub.people import Device
+from alarmhub.people import Device, DrillRow
 from alarmhub.ports import StoreUnavailable
 from alarmhub.push.providers import checked, providers
 from alarmhub.push.settings import WebPushSettings
@@ -33,6 +34,7 @@ from alarmhub.push.vapid import KEY_FILE
 from alarmhub.settings import LOCAL_SECRET_FILE, Settings
 from alarmhub.store.condition import Condition
 from alarmhub.store.devices import PostgresDevices
+from alarmhub.store.drills import PostgresDrills
 from alarmhub.store.embedded import ServerFault
 from alarmhub.tasks import Crew
 
@@ -350,6 +352,32 @@ _PROOFS: Final = {
 }
 
 
+def drills(loaded: Site, roster: Roster, rows: Sequence[DrillRow], now: int) -> Iterator[Finding]:
+    """What the last drill of each unit found; names are there for a day after it."""
+    last = {row.unit: row for row in rows if row.unit in loaded.units}
+    never = [unit for unit in loaded.units if unit not in last and roster.by_unit.get(unit)]
+    good = 0
+    for row in last.values():
+        result = msgspec.convert(row.result, Result)
+        if result.state is State.OK:
+            good += 1
+            continue
+        red = [
+            f"{_person(loaded, line.staff)} ({line.channel or line.why})"
+            for line in result.lines
+            if line.outcome is Outcome.FAILED
+        ]
+        when = f"{result.state} {ago(max(0, now - row.began_at) // 1000)}, {result.red} red"
+        yield warn(f"drill {row.unit}", f"{when}{': ' if red else ''}{listed(red)}")
+    words = f"{good} unit(s) with every phone reached in their last drill"
+    yield warn("drills", f"{words}; never drilled: {listed(never)}") if never else ok("drills", words)
+
+
+def _person(loaded: Site, staff: str) -> str:
+    known = loaded.staff.get(staff)
+    return known.name if known is not None else staff
+
+
 def listed(names: list[str]) -> str:
     """A few names, and how many more."""
     more = len(names) - NAMED_MOST
@@ -373,10 +401,12 @@ async def examined(settings: Settings) -> list[Finding]:
     seen = await look_at_hub(settings.api.url())
     stored: Stored | None = None
     loaded: Site | None = None
+    drilled: Sequence[DrillRow] = ()
     try:
         async with opened(settings) as store:
             loaded = await store.site()
             asked_at = clock.now()
+            drilled = await PostgresDrills(store).last_drills()
             state = await store.condition(asked_at - LATELY_MS)
             handed_out = PostgresDevices(store)
             found += enrolled(await handed_out.devices(), await handed_out.seen(), asked_at)
@@ -397,6 +427,7 @@ async def examined(settings: Settings) -> list[Finding]:
             loaded, {name: [link.source for link in links] for name, links in settings.by_protocol().items()}
         )
         found += phones(loaded, roster, stored, seen)
+        found += drills(loaded, roster, drilled, now)
     found += transmitters([sender.source for sender in settings.espa_sender], seen, now)
     found += text_links([link.source for link in settings.smpp], loaded, seen, now)
     return found

@@ -59,7 +59,7 @@ def test_help_names_every_command() -> None:
     result = CliRunner().invoke(main, ["--help"])
 
     assert result.exit_code == 0
-    for command in ("serve", "demo", "site", "token", "press", "doctor"):
+    for command in ("serve", "demo", "site", "token", "press", "doctor", "drill"):
         assert f"  {command} " in result.stdout
 
 

@@ -19,7 +19,7 @@ from alarmhub.demo.ground import demo_site
 from alarmhub.demo.story import instant
 from alarmhub.doctor import Finding, Hub, Level, Stored, Way
 from alarmhub.metrics import Metrics
-from alarmhub.people import Device
+from alarmhub.people import Device, DrillRow
 from alarmhub.push.settings import ApnsSettings, WebPushSettings
 from alarmhub.push.vapid import VapidKey
 from alarmhub.secret import Secret
@@ -359,3 +359,40 @@ def test_enrolled_phones_are_counted_and_the_lost_ones_named() -> None:
     assert line(found, "unseen").level is Level.WARN
     assert line(found, "unseen").text.endswith(": B, C")
     assert len(list(doctor.enrolled(devices[:1], {"a": week}, TUESDAY))) == 1
+
+
+def drill(unit: str, **result: object) -> DrillRow:
+    """The last one of a unit, an hour ago."""
+    return DrillRow(
+        id=unit, unit=unit, cause="asked", began_at=TUESDAY - 3_600_000, ended_at=TUESDAY, result=result
+    )
+
+
+def test_a_red_drill_names_unit_people_and_ways_while_they_are_known() -> None:
+    """And units that were never drilled; one that is no more is not named."""
+    staff = next(iter(SITE.staff.values()))
+    red = {"staff": staff.id, "device": "d", "channel": "webpush", "outcome": "failed", "why": "no_receipt"}
+    green = {"staff": staff.id, "device": "d", "channel": "socket", "outcome": "rang"}
+    rows = [
+        drill("201", state="failed", good=1, red=1, lines=[green, red]),
+        drill("202", state="failed", red=3),
+        drill("203", state="interrupted", open=2),
+        drill("204", state="ok", good=4),
+        drill("closed-for-good", state="failed", red=1),
+    ]
+    found = list(doctor.drills(SITE, ROSTER, rows, TUESDAY))
+    assert line(found, "drill 201").text == f"failed 1 h ago, 1 red: {staff.name} (webpush)"
+    assert line(found, "drill 202").text == "failed 1 h ago, 3 red"
+    assert line(found, "drill 203").text == "interrupted 1 h ago, 0 red"
+    assert {finding.what for finding in found} == {"drill 201", "drill 202", "drill 203", "drills"}
+    assert {finding.level for finding in found} == {Level.WARN}
+    assert line(found, "drills").text.startswith(
+        "1 unit(s) with every phone reached in their last drill; never"
+    )
+
+
+def test_green_drills_everywhere_are_well() -> None:
+    """One line."""
+    rows = [drill(unit, state="ok", good=1) for unit in SITE.units]
+    (finding,) = doctor.drills(SITE, ROSTER, rows, TUESDAY)
+    assert finding.level is Level.OK
