@@ -27,7 +27,8 @@ from alarmhub.core.kinds import Kind
 from alarmhub.core.site import Site
 from alarmhub.demo.live import run_live
 from alarmhub.demo.once import run_once
-from alarmhub.doctor import Level, examined
+from alarmhub.doctor import examined
+from alarmhub.findings import Level
 from alarmhub.gateway.tokens import digest_of
 from alarmhub.installation import opened
 from alarmhub.ports import StoreUnavailable, Token

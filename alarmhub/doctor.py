@@ -11,7 +11,6 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -24,44 +23,29 @@ from alarmhub.clock import Clock, MonotonicClock
 from alarmhub.core.drilling import Outcome, Result, State
 from alarmhub.core.roster import Roster, roster_at, unstaffed
 from alarmhub.core.site import Site
+from alarmhub.findings import Finding, ago, fail, listed, ok, warn
 from alarmhub.inbound.mapping import sample_mismatch
 from alarmhub.installation import opened
-from alarmhub.people import Device, DrillRow
+from alarmhub.people import Account, Device, DrillRow
 from alarmhub.ports import StoreUnavailable
 from alarmhub.push.providers import checked, providers
 from alarmhub.push.settings import WebPushSettings
 from alarmhub.push.vapid import KEY_FILE
 from alarmhub.settings import LOCAL_SECRET_FILE, Settings
+from alarmhub.store.accounts import PostgresAccounts
 from alarmhub.store.condition import Condition
 from alarmhub.store.devices import PostgresDevices
 from alarmhub.store.drills import PostgresDrills
 from alarmhub.store.embedded import ServerFault
 from alarmhub.tasks import Crew
+from alarmhub.web.oidc_provider import Provider
 
 DISK_FAIL_MB: Final = 200
 DISK_WARN_MB: Final = 2_000
 UNSENT_WARN: Final = 50
-NAMED_MOST: Final = 6
-"""So many are named in a line; the rest is counted."""
 MB: Final = 1_000_000
 LATELY_MS: Final = 7 * 86_400_000
 ANSWER_WITHIN_S: Final = 5.0
-
-
-class Level(StrEnum):
-    """How bad."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-class Finding(Struct, frozen=True):
-    """One line."""
-
-    level: Level
-    what: str
-    text: str
 
 
 class Stored(Struct, frozen=True):
@@ -102,21 +86,6 @@ class Hub(Struct, frozen=True):
     ready: str = ""
     figures: Mapping[tuple[str, str], float] = {}
     ways: Mapping[str, Way] = {}
-
-
-def ok(what: str, text: str) -> Finding:
-    """As it should be."""
-    return Finding(Level.OK, what, text)
-
-
-def warn(what: str, text: str) -> Finding:
-    """Somebody should look at it; alarms still ring."""
-    return Finding(Level.WARN, what, text)
-
-
-def fail(what: str, text: str) -> Finding:
-    """Alarms may not ring, or not be stored."""
-    return Finding(Level.FAIL, what, text)
 
 
 def disk(free_bytes: int, folder: str) -> Finding:
@@ -378,18 +347,25 @@ def _person(loaded: Site, staff: str) -> str:
     return known.name if known is not None else staff
 
 
-def listed(names: list[str]) -> str:
-    """A few names, and how many more."""
-    more = len(names) - NAMED_MOST
-    return ", ".join(names[:NAMED_MOST]) + (f" and {more} more" if more > 0 else "")
+def sign_in(settings: Settings, loaded: Site | None, accounts: Sequence[Account]) -> Iterator[Finding]:
+    """Who can sign in, and whether a stranger on the network could take their cookies."""
+    able = [a for a in accounts if a.disabled_at is None and loaded is not None and a.staff in loaded.staff]
+    if able:
+        unused = sum(account.must_change for account in able)
+        yield ok("sign-in", f"{len(able)} accounts, {unused} of them with an unused one-time password")
+    elif not settings.oidc.issuer:
+        yield warn("sign-in", "nobody has an account: alarmhub account add STAFF_ID")
+    people = [] if loaded is None else [loaded.staff[a.staff].grants for a in able]
+    if able and not any("administrator" in grants for grants in people):
+        yield warn("administrator", "nobody with an account is one: grants of [[staff]] in the site file")
+    if settings.api.hosts and not settings.api.secure:
+        yield warn("cookies", "[api] secure is not set: whoever listens on the network can take a sign-in")
 
 
-def ago(seconds: int) -> str:
-    """How long ago, in the largest fitting unit."""
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size} {unit} ago"
-    return f"{seconds} s ago"
+def hospital_sign_in(issuer: str, fault: str) -> Finding:
+    """The hospital's own sign-in: does it answer, as whom it should?"""
+    what = "hospital sign-in"
+    return fail(what, f"{issuer}: {fault}") if fault else ok(what, f"{issuer} answers, with keys")
 
 
 async def examined(settings: Settings) -> list[Finding]:
@@ -398,6 +374,7 @@ async def examined(settings: Settings) -> list[Finding]:
     clock = MonotonicClock()
     found = [disk(shutil.disk_usage(_existing(folder)).free, str(folder)), _secret(folder)]
     found += await look_at_push(settings, clock)
+    found += await _look_at_hospital(settings, clock)
     seen = await look_at_hub(settings.api.url())
     stored: Stored | None = None
     loaded: Site | None = None
@@ -410,6 +387,7 @@ async def examined(settings: Settings) -> list[Finding]:
             state = await store.condition(asked_at - LATELY_MS)
             handed_out = PostgresDevices(store)
             found += enrolled(await handed_out.devices(), await handed_out.seen(), asked_at)
+            found += sign_in(settings, loaded, await PostgresAccounts(store).accounts())
             stored = Stored(state, state.database_now - (asked_at + clock.now()) // 2)
     except (ServerFault, StoreUnavailable, TimeoutError, OSError) as exc:
         found.append(fail("database", str(exc) or type(exc).__name__))
@@ -431,6 +409,16 @@ async def examined(settings: Settings) -> list[Finding]:
     found += transmitters([sender.source for sender in settings.espa_sender], seen, now)
     found += text_links([link.source for link in settings.smpp], loaded, seen, now)
     return found
+
+
+async def _look_at_hospital(settings: Settings, clock: Clock) -> list[Finding]:
+    if not settings.oidc.issuer:
+        return []
+    provider = Provider(settings.oidc, clock.now)
+    try:
+        return [hospital_sign_in(settings.oidc.issuer, await provider.checked())]
+    finally:
+        await provider.close()
 
 
 def _linked(settings: Settings) -> set[str]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -17,14 +18,17 @@ from alarmhub.core.roster import roster_at
 from alarmhub.core.site import Sample
 from alarmhub.demo.ground import demo_site
 from alarmhub.demo.story import instant
-from alarmhub.doctor import Finding, Hub, Level, Stored, Way
+from alarmhub.doctor import Hub, Stored, Way
+from alarmhub.findings import Finding, Level
 from alarmhub.metrics import Metrics
-from alarmhub.people import Device, DrillRow
+from alarmhub.people import Account, Device, DrillRow
 from alarmhub.push.settings import ApnsSettings, WebPushSettings
 from alarmhub.push.vapid import VapidKey
 from alarmhub.secret import Secret
-from alarmhub.settings import DatabaseSettings, Settings
+from alarmhub.settings import ApiSettings, DatabaseSettings, Settings
 from alarmhub.store.condition import Condition
+from alarmhub.web.sign_in_settings import Oidc
+from tests.support.oidc_house import oidc_house
 from tests.support.theatre import stage
 from tests.support.waiting import until
 
@@ -263,15 +267,6 @@ def test_figures_are_read_from_the_hubs_own_text() -> None:
     assert figures["alarmhub_refusals_total", "espa bcc"] == 2
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0, "0 s ago"), (59, "59 s ago"), (60, "1 min ago"), (7_200, "2 h ago"), (90_000, "1 d ago")],
-)
-def test_how_long_ago(seconds: int, words: str) -> None:
-    """In the largest fitting unit."""
-    assert doctor.ago(seconds) == words
-
-
 async def test_a_hub_at_work_is_found_well(database_dsn: str) -> None:
     """Everything is looked at, from the secret's mode to the phones; nothing has failed."""
     async with stage(database_dsn) as ready:
@@ -396,3 +391,50 @@ def test_green_drills_everywhere_are_well() -> None:
     rows = [drill(unit, state="ok", good=1) for unit in SITE.units]
     (finding,) = doctor.drills(SITE, ROSTER, rows, TUESDAY)
     assert finding.level is Level.OK
+
+
+def account(staff: str, **fields: Any) -> Account:
+    """Somebody who can sign in."""
+    return Account(staff=staff, login=staff, handle=staff.encode(), created_at=0, **fields)
+
+
+def test_an_installation_into_which_nobody_can_sign_in_is_told_how() -> None:
+    """Disabled ones and people who have left do not count; the hospital's sign-in does."""
+    gone = [account("nobody"), account("anna.berglund", disabled_at=1)]
+    hospital = Settings(oidc=Oidc(issuer="https://login.example"))
+
+    assert "account add" in line(doctor.sign_in(Settings(), SITE, gone), "sign-in").text
+    assert list(doctor.sign_in(hospital, SITE, gone)) == []
+
+
+def test_accounts_are_counted_and_an_administrator_is_missed() -> None:
+    """By the site's grants."""
+    anna = [account("anna.berglund", must_change=True)]
+    found = list(doctor.sign_in(Settings(), SITE, anna))
+    both = list(doctor.sign_in(Settings(), SITE, [*anna, account("tilda.nyberg")]))
+
+    assert line(found, "sign-in").text == "1 accounts, 1 of them with an unused one-time password"
+    assert line(found, "administrator").level is Level.WARN
+    assert [finding.level for finding in both] == [Level.OK]
+
+
+@pytest.mark.parametrize(("secure", "warned"), [(False, 1), (True, 0)])
+def test_cookies_over_a_network_want_tls(secure: bool, warned: int) -> None:
+    """A hub that has a name is reached over one."""
+    settings = Settings(api=ApiSettings(hosts=("alarm.example",), secure=secure))
+    found = doctor.sign_in(settings, SITE, [account("tilda.nyberg")])
+    assert sum(finding.what == "cookies" for finding in found) == warned
+
+
+async def test_the_hospitals_sign_in_is_asked_who_it_is(tmp_path: Path) -> None:
+    """Well; under another name; away."""
+    async with oidc_house() as house:
+        oidc = house.settings("https://alarm.example")
+        well = await doctor._look_at_hospital(Settings(oidc=oidc), MonotonicClock())
+        other = replace(oidc, issuer=house.url + "/")
+        wrong = await doctor._look_at_hospital(Settings(oidc=other), MonotonicClock())
+    away = await doctor._look_at_hospital(Settings(oidc=oidc), MonotonicClock())
+
+    assert [finding.level for finding in (*well, *wrong, *away)] == [Level.OK, Level.FAIL, Level.FAIL]
+    assert "speaks for the issuer" in wrong[0].text
+    assert await doctor._look_at_hospital(Settings(), MonotonicClock()) == []

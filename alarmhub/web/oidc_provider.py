@@ -70,6 +70,14 @@ class Provider:
             self._found, self._found_at = found, self._now()
             return found
 
+    async def checked(self) -> str:
+        """Why nobody could sign in so just now, for the doctor; "" = they could."""
+        try:
+            await self._key_set(await self.discovered(), afresh=False)
+        except ProviderAway as away:
+            return str(away)
+        return ""
+
     async def exchanged(self, code: str, *, verifier: str, redirect_uri: str) -> str:
         """The ID token for a code. Raises ProviderAway, ProofRefused."""
         provider, settings = await self.discovered(), self.settings
