@@ -303,7 +303,7 @@ class App:
         )  # fmt: skip
         self.gateway.seed(self.engine.facts)
         self._begin_trials()
-        await self._begin_carrying()
+        self._begin_carrying()
         await self._begin_supervision()
         self.engine.facts = ()
         self.engine.show_to(self.gateway)
@@ -394,7 +394,7 @@ class App:
 
     # Threads between the parts
 
-    async def _begin_carrying(self) -> None:
+    def _begin_carrying(self) -> None:
         self.devices = PostgresDevices(self.store)
         self.carrying = Carrying(
             devices=self.devices, intake=self.engine, now=self.engine.now,
@@ -405,8 +405,6 @@ class App:
             lambda device, staff: self.pushes.book.carried(device.id, staff or ""),
             lambda device, staff: self.api.tokens_changed(),
         ]
-        await self.carrying.load()
-        self.engine.on_tokens.append(lambda: self._later(self.carrying.load_again(), "phones carried"))
 
     def _begin_trials(self) -> None:
         engine = self.engine

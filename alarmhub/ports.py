@@ -233,7 +233,7 @@ class Store(Protocol):
 
     async def tokens_otherwise(self, believed: Sequence[Token]) -> Sequence[bytes]:
         """The digests of those phones' secrets that are no longer so: revoked, or another person's now. One
-        question for all phones of a hub."""
+        question for hundreds of phones."""
         ...
 
     async def add_tokens(self, tokens: Sequence[Token], now: int) -> None:

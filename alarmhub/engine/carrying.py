@@ -7,7 +7,6 @@ know who may do what (`core.rights`), and sockets.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import secrets
 import uuid
@@ -23,9 +22,8 @@ from alarmhub.core.shifts import HandOff
 from alarmhub.engine.invitations import Invitation, Invitations
 from alarmhub.logs import Line
 from alarmhub.people import Device, Devices
-from alarmhub.ports import AnswerOutcome, Intake, StoreUnavailable
+from alarmhub.ports import AnswerOutcome, Intake
 
-AGAIN_S: Final = 1.0
 SECRET_BYTES: Final = 32
 
 _log = logs.get("phones")
@@ -62,24 +60,7 @@ class Carrying:
         self._devices, self._intake, self._now, self._elsewhere = devices, intake, now, elsewhere
         self._busy: set[str] = set()
         self.codes = Invitations(now)
-        self.bound: dict[str, str] = {}
-        """Who carries each phone now, those in a drawer too ("")."""
         self.carried: list[Callable[[Device, str | None], None]] = []
-
-    # The view
-
-    async def load(self) -> None:
-        """Read who carries what. Raises StoreUnavailable; then what was known stays."""
-        self.bound = {device.id: device.staff for device in await self._devices.devices()}
-
-    async def load_again(self) -> None:
-        """Another hub enrolled, handed over or revoked some: read it as soon as that can be done."""
-        while True:
-            try:
-                await self.load()
-                return
-            except StoreUnavailable:
-                await asyncio.sleep(AGAIN_S)
 
     # Enrolling
 
@@ -149,10 +130,6 @@ class Carrying:
             return device
 
     def _tell(self, device: Device, staff: str | None) -> None:
-        if staff is None:
-            self.bound.pop(device.id, None)
-        else:
-            self.bound[device.id] = staff
         for heard in self.carried:
             heard(device, staff)
 

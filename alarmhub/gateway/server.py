@@ -43,6 +43,9 @@ STOP_WITHIN_S: Final = 2.0
 ASK_AGAIN_S: Final = 1.0
 SEND_BUFFER_BYTES: Final = 65_536
 """Per socket in the kernel: a phone that does not read must show up in its byte budget, not hide there."""
+ASKED_AT_ONCE: Final = 500
+"""Phones whose secrets are asked about in one question: thousands would hold up the loop for a tenth of a
+second."""
 AT_ONCE: Final = 200
 """So many phones are written to before the loop may do something else, where nothing is urgent."""
 
@@ -283,9 +286,14 @@ class Gateway:
         """Tokens were added, handed over or revoked: connections whose token is not this person's any more
         are closed. While the store is away this waits for it."""
         self._tokens.forget()
+        believed = self._believed()
+        for begin in range(0, len(believed), ASKED_AT_ONCE):
+            await self._recheck(believed[begin : begin + ASKED_AT_ONCE])
+
+    async def _recheck(self, believed: list[Token]) -> None:
         while True:
             try:
-                for digest in await self._tokens.otherwise(self._believed()):
+                for digest in await self._tokens.otherwise(believed):
                     self._carried(digest, await self._tokens.asked(digest))
                 return
             except StoreUnavailable:

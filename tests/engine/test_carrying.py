@@ -53,7 +53,7 @@ async def test_a_phone_is_enrolled_for_who_asked_and_its_secret_opens_for_her() 
     code, _ = drawer.carrying.codes.issue("enrol", "anna", label="Annas")
     device, secret = await drawer.carrying.enrol(code, HERE, "", "iPhone")
     assert (device.staff, device.label, device.platform, device.pool) == ("anna", "Annas", "iPhone", False)
-    assert await drawer.token(device) == "anna" and drawer.carrying.bound == {device.id: "anna"}
+    assert await drawer.token(device) == "anna"
     assert drawer.heard == [(device.id, "anna")]
     assert secret not in repr(drawer.tables) and len(secret) >= 43
     with pytest.raises(CodeOver):
@@ -79,7 +79,7 @@ async def test_while_the_database_is_away_nothing_changes_and_the_code_still_cou
     drawer.devices.away = True
     with pytest.raises(StoreUnavailable):
         await drawer.carrying.enrol(code, HERE, "", "")
-    assert drawer.heard == [] and drawer.carrying.bound == {}
+    assert drawer.heard == []
     drawer.devices.away = False
     device, _ = await drawer.carrying.enrol(code, HERE, "", "")
     assert device.staff == "anna"
@@ -138,7 +138,6 @@ async def test_a_lost_phone_is_revoked_once_whatever_is_in_hand() -> None:
     drawer.intake.duty_outcome = AnswerOutcome(False, "receiver_needed")
     await drawer.carrying.revoke(device.id)
     assert await drawer.token(device) is None and drawer.heard[-1] == (device.id, None)
-    assert drawer.carrying.bound == {}
     for asked in (
         drawer.carrying.revoke(device.id),
         drawer.carrying.bind(device.id, "bo", {}),
@@ -168,18 +167,3 @@ async def test_two_who_reach_for_one_phone_at_once_take_it_one_after_the_other()
     gate.set()
     assert (await first).staff == "anna" and await drawer.token(device) == "anna"
     assert (await drawer.carrying.bind(device.id, "bo", {})).staff == "bo"
-
-
-async def test_what_another_hub_did_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the start, and whenever secrets changed; while the database is away it waits."""
-    monkeypatch.setattr("alarmhub.engine.carrying.AGAIN_S", 0)
-    drawer = Drawer()
-    device = await drawer.enrolled("anna")
-    await drawer.devices.bind(device.id, "bo", 1)
-    drawer.devices.away = True
-    again = asyncio.get_running_loop().create_task(drawer.carrying.load_again())
-    await turns()
-    assert drawer.carrying.bound == {device.id: "anna"}
-    drawer.devices.away = False
-    await again
-    assert drawer.carrying.bound == {device.id: "bo"}

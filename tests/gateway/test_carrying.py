@@ -94,7 +94,7 @@ async def test_a_phone_handed_over_says_hello_again_as_its_new_person() -> None:
         assert hub.engine.contacts[-1] == ("bo", DEVICE, Reach.LIVE)
 
 
-async def test_another_hubs_word_closes_it_with_one_question_for_all_phones() -> None:
+async def test_another_hubs_word_closes_it_with_one_question_for_hundreds_of_phones() -> None:
     """As this process hears with the lease that tokens changed."""
     async with running() as hub:
         await enrolled(hub)
