@@ -6,22 +6,20 @@ what came of it.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import sys
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import click
 import msgspec
-import uvloop
 
 from alarmhub import account as accounts
 from alarmhub import drill as drills
 from alarmhub import handed_out, logs
 from alarmhub import site as site_files
-from alarmhub.app import App, StartFailed
+from alarmhub.app import App
 from alarmhub.clock import MonotonicClock
 from alarmhub.core.kinds import Kind
 from alarmhub.core.site import Site
@@ -31,12 +29,12 @@ from alarmhub.doctor import examined
 from alarmhub.findings import Level
 from alarmhub.gateway.tokens import digest_of
 from alarmhub.installation import opened
-from alarmhub.ports import StoreUnavailable, Token
+from alarmhub.ports import Token
 from alarmhub.press import PressFailed, Watch, button, reached
 from alarmhub.secret import Secret
-from alarmhub.settings import LOCAL_SECRET_FILE, Settings, SettingsRefused, local_secret, read
-from alarmhub.store.embedded import ServerFault
+from alarmhub.settings import LOCAL_SECRET_FILE, Settings, local_secret
 from alarmhub.store.postgres import PostgresStore
+from alarmhub.terminal import fail, run, settings_of
 from alarmhub.trial import TrialFailed, asked, lines, walk_lines
 from alarmhub.web.board_door import PUBLIC, STAFF, board_url
 from alarmhub.web.register import AccountRefused
@@ -52,35 +50,6 @@ _config = click.option(
     "--config", "config", type=click.Path(path_type=Path, dir_okay=False), default=None,
     help="Settings file (TOML); without it the defaults and the environment count.",
 )  # fmt: skip
-
-
-def fail(message: str) -> NoReturn:
-    """One clear line on standard error, exit 1."""
-    click.echo(f"alarmhub: {message}", err=True)
-    sys.exit(1)
-
-
-def settings_of(config: Path | None) -> Settings:
-    """The settings, or one line per fault and exit 1."""
-    try:
-        settings = read(config)
-    except SettingsRefused as exc:
-        for fault in exc.faults[:-1]:
-            click.echo(f"alarmhub: {fault}", err=True)
-        fail(exc.faults[-1])
-    logs.configure(level=settings.log.level, format=settings.log.format)
-    return settings
-
-
-def run(work: Coroutine[Any, Any, _T], *, loop: str = "asyncio") -> _T:
-    """Run a command's work on the named event loop; foreseeable failures become one line."""
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop if loop == "uvloop" else None) as runner:
-            return runner.run(work)
-    except (StartFailed, StoreUnavailable, ServerFault, OSError) as exc:
-        fail(str(exc) or type(exc).__name__)
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
