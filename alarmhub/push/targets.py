@@ -23,6 +23,11 @@ from alarmhub.push.transport import Transport
 from alarmhub.tasks import Crew, spawn
 
 AGAIN_S: Final = 1.0
+LOOK_AFTER_S: Final = 5.0
+"""Secrets change by the dozen when a shift begins, and whoever changes them here says so (`carried`): what is
+read again is for changes made elsewhere, and one reading does for all of them."""
+AT_ONCE: Final = 500
+"""So many rows are taken in before the loop may do something else."""
 
 _log = logs.get("push")
 
@@ -47,9 +52,11 @@ class TargetBook:
         self._targets: dict[str, dict[str, PushTarget]] = {}  # device → transport → target
         self._carried: dict[str, str] = {}  # device → staff
         self._devices: dict[str, set[str]] = {}  # staff → devices
+        self._holders: dict[tuple[str, str], str] = {}  # (transport, address) → device
         self._dead: dict[str, dict[str, str]] = {}  # device → transport → address
         self._edits = 0
         self._loading = asyncio.Lock()
+        self._looks_soon = False
         self.on_dead: list[Callable[[str, str], None]] = []
 
     def __len__(self) -> int:
@@ -62,25 +69,36 @@ class TargetBook:
             while True:
                 edits = self._edits
                 targets, carriers = await self._store.targets(), await self._store.carriers()
+                known = await self._by_device(targets)
                 if edits == self._edits:  # else what was changed meanwhile would be forgotten
                     break
-        known: dict[str, dict[str, PushTarget]] = {}
-        for target in targets:
-            is_dead = self._dead.get(target.device, {}).get(target.transport) == target.address
-            if target.transport in self._transports and not is_dead:
-                known.setdefault(target.device, {})[target.transport] = target
         before = set(self._devices)
         self._targets, self._carried, self._devices = known, dict(carriers), {}
+        self._holders = {(t.transport, t.address): t.device for held in known.values() for t in held.values()}
         for device, staff in carriers.items():
             self._devices.setdefault(staff, set()).add(device)
         for staff in before | set(self._devices):
             self._tell(staff)
 
+    async def _by_device(self, targets: Sequence[PushTarget]) -> dict[str, dict[str, PushTarget]]:
+        known: dict[str, dict[str, PushTarget]] = {}
+        for number, target in enumerate(targets, 1):
+            is_dead = self._dead.get(target.device, {}).get(target.transport) == target.address
+            if target.transport in self._transports and not is_dead:
+                known.setdefault(target.device, {})[target.transport] = target
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return known
+
     def changed(self) -> None:
-        """Phones were enrolled, handed over or revoked: read it again, as soon as that can be done."""
-        spawn(self._load_again(), "push targets", self._crew, ends=True)
+        """Phones were enrolled, handed over or revoked: read it again, soon."""
+        if not self._looks_soon:
+            self._looks_soon = True
+            spawn(self._load_again(), "push targets", self._crew, ends=True)
 
     async def _load_again(self) -> None:
+        await asyncio.sleep(LOOK_AFTER_S)
+        self._looks_soon = False
         while True:
             try:
                 await self.load()
@@ -128,13 +146,13 @@ class TargetBook:
         )  # fmt: skip
         await self._store.put_target(target)
         self._edits += 1
-        for other, targets in self._targets.items():
-            moved = targets.get(transport)
-            if other != device and moved is not None and moved.address == address:
-                del targets[transport]
-                self._tell(self._carried.get(other, ""))
-                break
-        self._targets.setdefault(device, {})[transport] = target
+        other = self._holders.get((transport, address), device)
+        if other != device:
+            self._remove(self._targets[other][transport])
+        mine = self._targets.setdefault(device, {})
+        if transport in mine:
+            del self._holders[transport, mine[transport].address]
+        mine[transport], self._holders[transport, address] = target, device
         self._dead.get(device, {}).pop(transport, None)
         self.carried(device, staff)
 
@@ -187,7 +205,7 @@ class TargetBook:
         if known is None or known.address != target.address:
             return False
         self._edits += 1
-        del targets[target.transport]
+        del targets[target.transport], self._holders[target.transport, target.address]
         self._tell(self._carried.get(target.device, ""))
         return True
 

@@ -8,6 +8,7 @@ from alarmhub.core.effects import Push
 from alarmhub.metrics import Metrics
 from alarmhub.people import Device
 from alarmhub.push.service import PushService
+from alarmhub.push.targets import LOOK_AFTER_S
 from alarmhub.store.memory import Tables
 from alarmhub.store.push_targets import MemoryPushTargets
 from alarmhub.tasks import Crew, spawn
@@ -48,7 +49,7 @@ async def test_it_serves_from_its_start_to_its_end() -> None:
         tables.devices["p"] = msgspec.structs.replace(tables.devices["p"], staff="anna")
         for heard in shift.engine.on_tokens:
             heard()
-        await passes(0.001)
+        await passes(LOOK_AFTER_S + 0.1)
         assert [t.address for t in service.book.of("anna")] == ["a"]
         await service.stop()
         assert not web.running

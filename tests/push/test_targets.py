@@ -107,8 +107,28 @@ async def test_a_change_elsewhere_is_read_again(shelf: Shelf) -> None:
     assert shelf.addresses == {"anna": ["a"], "bo": ["b"]}
     shelf.store.away = False
 
-    await until(lambda: shelf.addresses == {"anna": [], "bo": ["a"]}, "it is read again")
+    await until(lambda: shelf.addresses == {"anna": [], "bo": ["a"]}, "it is read again", within_s=10)
     assert shelf.reached == {"anna": (), "bo": ("p1",)}
+
+
+async def test_a_shift_change_is_read_once(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty phones change hands: whoever changed them has said so, one look is enough."""
+    monkeypatch.setattr("alarmhub.push.targets.LOOK_AFTER_S", 0.05)
+    await shelf.stored("p1", "a")
+    read, looks = shelf.store.targets, 0
+
+    async def counted() -> Any:
+        nonlocal looks
+        looks += 1
+        return await read()
+
+    shelf.store.targets = counted  # type: ignore[method-assign]
+    for _ in range(50):
+        shelf.book.changed()
+    await until(lambda: shelf.addresses["anna"], "it is read")
+    assert looks == 1
+    shelf.book.changed()
+    await until(lambda: looks == 2, "a later change is read too")
 
 
 async def test_a_phone_registers_and_moves(shelf: Shelf) -> None:

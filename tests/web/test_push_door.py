@@ -156,4 +156,4 @@ async def test_a_phone_on_which_nobody_is_signed_in_is_shown_nothing() -> None:
             "POST", f"/api/v1/alarms/{id}/receipts", secret="pool", json={"event": "rang", "rev": 1}
         )
         for answer in (shown, heard):
-            assert (answer.status, answer.body["error"]) == (403, "nobody")
+            assert (answer.status, answer.body["error"]) == (403, "nobody_signed_in")
