@@ -308,6 +308,17 @@ class House:
         self.hubs.append(hub)
         return hub
 
+    async def token(self, kind: str, subject: str, *scopes: str) -> str:
+        """One more secret, told once."""
+        secret = secrets.token_urlsafe(24)
+        store = PostgresStore(self.dsn)
+        await store.open()
+        try:
+            await store.add_tokens([Token(digest_of(secret), kind, subject, scopes)], 0)
+        finally:
+            await store.close()
+        return secret
+
     async def sql(self, query: str, *values: object) -> list[Any]:
         """Rows of the database, read past the hub."""
         connection = await asyncpg.connect(self.dsn)

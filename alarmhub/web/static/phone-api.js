@@ -59,6 +59,11 @@ export class Api {
     return this.me();
   }
 
+  async changePassword(current, chosen) {
+    await this.call("POST", "/api/v1/me/password", { current, new: chosen, keep: true });
+    return this.me();
+  }
+
   async signOut() {
     await this.call("DELETE", "/api/v1/session");
     this.csrf = "";

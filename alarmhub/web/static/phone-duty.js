@@ -100,13 +100,13 @@ async function load(app, unit) {
   app.shiftAbsent = false;
   const shift = await talk(app, () => app.api.shift(unit));
   if (shift === undefined) {
+    app.shift = null;
     app.shiftAbsent = app.fault === say("not_there_yet");
     if (app.shiftAbsent) app.fault = "";
     return;
   }
   app.shift = shift;
-  const first = shift.units[0];
-  app.unit = unit || shift.shift?.unit || first?.id || first || "";
+  app.unit = shift.unit;
   app.chosen = new Set(shift.beds.filter((bed) => bed.mine).map((bed) => bed.place));
   app.draw();
 }
@@ -132,6 +132,7 @@ async function heard(app, alarm) {
   const shown = app.alarms.get(alarm);
   if (shown !== undefined) app.ringer.mute(shown);
   if (proved === undefined) return;
+  if (app.shift?.shift) app.shift.shift.heard_at = proved.heard_at;
   app.step = "";
   app.tell(say("started"));
   app.go("alarms");
@@ -172,9 +173,26 @@ async function signIn(app, form) {
   const me = await talk(app, () => app.api.signIn(login.trim(), password), { 401: say("wrong"), 403: say("wrong"), 429: say("slow_down") });
   if (me === undefined) return;
   form.reset();
+  app.oneTime = me.must_change ? password : "";
   app.me = me;
   app.expired = false;
   await app.store.put("signed-in", true);
+  await signedIn(app);
+}
+
+async function changePassword(app, form) {
+  const { current, new: chosen } = Object.fromEntries(new FormData(form));
+  const me = await talk(app, () => app.api.changePassword(app.oneTime || current, chosen));
+  if (me === undefined) return;
+  form.reset();
+  app.oneTime = "";
+  app.me = me;
+  await signedIn(app);
+}
+
+async function signedIn(app) {
+  app.focusNext = true;
+  if (app.me.must_change) return;
   if (app.mode === "nobody") await bind(app);
   if (app.screen === "shift") await startDuty(app);
 }
@@ -263,6 +281,7 @@ export const dutyActions = {
 
   async submitted(app, form) {
     if (form.dataset.form === "sign-in") await signIn(app, form);
+    if (form.dataset.form === "password") await changePassword(app, form);
     if (form.dataset.form === "off") await app.off.attempt(Object.fromEntries(new FormData(form)));
     app.draw();
   },

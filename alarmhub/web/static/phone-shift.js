@@ -1,7 +1,7 @@
 // The screens beside the alarms: signing in, enrolment, my shift, more. Pure: from the app's state to elements.
 
 import { h, picture } from "./phone-dom.js";
-import { clock, say } from "./phone-words.js";
+import { say } from "./phone-words.js";
 
 function page(title, ...children) {
   return h("section", { class: "page", "data-key": title }, h("h1", { tabindex: "-1", id: "page-title" }, title), ...children);
@@ -29,6 +29,14 @@ export function signIn(app, title = say("sign_in"), ...before) {
   );
 }
 
+function ownPassword(app) {
+  return page(say("must_change"), h("p", { "data-key": "why" }, say("must_change_more")), fault(app),
+    h("form", { class: "stack", "data-form": "password", "data-key": "password" },
+      !app.oneTime && h("label", { class: "field" }, say("current_password"), h("input", { name: "current", type: "password", autocomplete: "current-password", required: true })),
+      h("label", { class: "field" }, say("new_password"), h("input", { name: "new", type: "password", autocomplete: "new-password", required: true })),
+      h("button", { class: "primary wide" }, say("change_shift"))));
+}
+
 export function enrolScreen(app) {
   if (app.enrolling) return page(say("enrol"), h("p", { role: "status" }, say("enrolling")));
   if (app.asking) {
@@ -37,6 +45,7 @@ export function enrolScreen(app) {
   }
   const words = [h("p", { "data-key": "what" }, say("not_enrolled_more"))];
   if (!app.me) return signIn(app, say("not_enrolled"), ...words);
+  if (app.me.must_change) return ownPassword(app);
   return page(say("not_enrolled"), ...words, fault(app),
     h("p", {}, say("who_am_i"), ": ", h("strong", {}, app.me.name)),
     wide("enrol-this", say("enrol"), { className: "primary" }));
@@ -53,6 +62,7 @@ export function nobodyScreen(app) {
   if (app.step === "off") return offScreen(app);
   const words = h("p", { class: "banner bad", role: "alert", "data-key": "nobody" }, say("nobody_here_more"));
   if (!app.me) return signIn(app, say("nobody_here"), words);
+  if (app.me.must_change) return ownPassword(app);
   return page(say("nobody_here"), words, fault(app),
     h("p", {}, say("who_am_i"), ": ", h("strong", {}, app.me.name)),
     wide("bind", say("it_is_mine"), { className: "primary" }));
@@ -60,7 +70,7 @@ export function nobodyScreen(app) {
 
 export function shiftScreen(app) {
   if (!app.me) return signIn(app, app.expired ? say("sign_in_first") : say("sign_in"), app.expired && h("p", { "data-key": "why" }, say("sign_in_first_more")));
-  if (app.me.must_change) return page(say("must_change"), h("a", { class: "button primary wide", href: "/account" }, say("must_change")));
+  if (app.me.must_change) return ownPassword(app);
   if (app.shift === null) return page(say("shift"), fault(app), h("p", { role: "status" }, app.shiftAbsent ? say("not_there_yet") : say("loading")));
   if (app.step === "heard") return heardScreen(app);
   if (app.step === "off") return offScreen(app);
@@ -71,19 +81,26 @@ export function shiftScreen(app) {
 function bedsScreen(app) {
   const { units, beds, me } = app.shift;
   const free = beds.filter((bed) => bed.team.length === 0);
-  const chosen = beds.filter((bed) => app.chosen.has(bed.place)).length;
   return page(say("shift"), fault(app),
     h("p", { "data-key": "me" }, say("who_am_i"), ": ", h("strong", {}, me?.name ?? app.me.name)),
     units.length > 1 && h("div", { class: "stack", role: "group", "aria-label": say("my_unit"), "data-key": "units" }, h("h2", {}, say("my_unit")),
-      h("div", { class: "segments" }, units.map((unit) => h("button", { "data-do": "unit", "data-unit": unit.id ?? unit, "aria-pressed": String((unit.id ?? unit) === app.unit), "data-key": unit.id ?? unit }, unit.name ?? unit)))),
-    h("fieldset", { class: "stack", "data-key": `beds ${app.unit}` }, h("legend", {}, h("h2", {}, say("my_beds"), units.length === 1 ? ` · ${units[0].name ?? units[0]}` : "")),
+      h("div", { class: "segments" }, units.map((unit) => h("button", { "data-do": "unit", "data-unit": unit.id, "aria-pressed": String(unit.id === app.unit), "data-key": unit.id }, unit.name)))),
+    h("fieldset", { class: "stack", "data-key": `beds ${app.unit}` }, h("legend", {}, h("h2", {}, say("my_beds"), units.length === 1 ? ` · ${units[0].name}` : "")),
       free.length > 0 && wide("all-free", say("all_free", { n: free.length })),
       beds.map((bed) => h("label", { class: `choice${bed.team.length === 0 ? " gap" : ""}`, "data-key": bed.place },
         h("input", { type: "checkbox", "data-bed": bed.place, "data-checked": String(app.chosen.has(bed.place)) }),
         h("span", {}, h("strong", {}, bed.label), " ", h("span", { class: "team" }, bed.team.length === 0 ? say("nobody_has") : bed.team.map((one) => one.name).join(", ")))))),
-    h("div", { class: "thumb", "data-key": "thumb" }, h("p", { class: "soft" }, chosen === 0 ? say("no_beds") : say("n_beds", { n: chosen })),
-      h("button", { class: "primary wide main", "data-do": "begin-shift" }, app.shift.shift ? say("change_shift") : say("begin_shift"))),
   );
+}
+
+const choosesBeds = (app) => Boolean(app.me && !app.me.must_change && app.shift) && (app.step === "beds" || (app.step === "" && !app.shift.shift));
+
+// Below the list of beds, where the thumb is: how many, and on.
+export function shiftThumb(app) {
+  if (app.screen !== "shift" || !choosesBeds(app)) return null;
+  const chosen = app.shift.beds.filter((bed) => app.chosen.has(bed.place)).length;
+  return h("div", { class: "thumb", "data-key": "thumb" }, h("p", { class: "soft" }, chosen === 0 ? say("no_beds") : say("n_beds", { n: chosen })),
+    h("button", { class: "primary wide main", "data-do": "begin-shift" }, app.shift.shift ? say("change_shift") : say("begin_shift")));
 }
 
 function heardScreen(app) {
@@ -95,10 +112,10 @@ function heardScreen(app) {
 function onShift(app) {
   const { shift, beds, units } = app.shift;
   const mine = beds.filter((bed) => bed.mine);
-  const unit = units.find((one) => (one.id ?? one) === (shift.unit ?? app.unit));
-  return page(say("on_shift", { unit: unit?.name ?? unit ?? shift.unit ?? "" }), fault(app),
+  const unit = units.find((one) => one.id === shift.unit);
+  return page(say("on_shift", { unit: unit?.name ?? shift.unit }), fault(app),
     h("p", {}, say("who_am_i"), ": ", h("strong", {}, app.me.name)),
-    h("p", {}, mine.length ? mine.map((bed) => bed.label).join(", ") : say("no_beds")),
+    mine.length ? h("ul", { class: "beds" }, mine.map((bed) => h("li", { class: "place" }, bed.label))) : h("p", {}, say("no_beds")),
     shift.heard_at === null && h("p", { class: "banner warn", "data-key": "unheard" }, say("unheard")),
     wide("beds", say("my_beds")), wide("hear-again", say("heard_ask")),
     wide("off", say("sign_off"), { className: "danger" }));
@@ -145,8 +162,4 @@ export function cannots(app) {
     !app.pushes && say("cannot_push"),
     !app.store.lasting && say("cannot_keep"),
   ].filter(Boolean);
-}
-
-export function offerEnds(app) {
-  return app.offer ? clock(Date.parse(app.offer.expires_at)) : "";
 }

@@ -15,7 +15,7 @@ export function topBar(app) {
   const contact = link.contact;
   return h("header", { class: "bar" },
     h("p", { class: "who" }, welcome?.name || say("app"), unitOf(app) && h("span", { class: "soft" }, ` ${unitOf(app)}`)),
-    h("p", { class: `contact ${contact}` }, h("span", { class: "dot", "aria-hidden": "true" }), say(`contact_${contact}`)),
+    ["loading", "ready"].includes(app.mode) && h("p", { class: `contact ${contact}` }, h("span", { class: "dot", "aria-hidden": "true" }), say(`contact_${contact}`)),
   );
 }
 
@@ -79,7 +79,7 @@ function card(app, alarm) {
   const muted = alarm.rings && app.ringer.isMuted(alarm);
   return h("button", { class: `alarm ${tone(alarm)}${alarm.rings ? " rings" : ""}`, "data-do": "open", "data-alarm": alarm.id },
     heading(alarm),
-    h("span", { class: "place" }, alarm.place_label),
+    h("span", { class: "place" }, placeOf(alarm)),
     h("span", { class: "line" }, alarm.unit_label, " · ", h("span", { "data-age": "" }, age(app, alarm)), alarm.count > 1 && ` · ${say("count", { n: alarm.count })}`),
     h("span", { class: "line strong" }, stand(app, alarm)),
     muted && !pending(app, alarm) && h("span", { class: "line" }, say("muted_here")),
@@ -104,6 +104,11 @@ function heading(alarm) {
 export function typeLabel(alarm) {
   const kind = sayOr(`k_${alarm.kind}`, alarm.kind_label);
   return alarm.type_label && alarm.type_label !== alarm.kind_label ? alarm.type_label : kind;
+}
+
+// A test ring has no place: then its unit, or what it is.
+export function placeOf(alarm) {
+  return alarm.place_label || alarm.unit_label || alarm.type_label;
 }
 
 function stand(app, alarm) {
@@ -146,25 +151,27 @@ export function alarmScreen(app, alarm, ringing) {
     class: `full ${tone(alarm)}${ringing ? " ringing" : ""}`, "data-key": `full ${alarm.id}`,
     role: ringing ? "dialog" : "region", "aria-modal": ringing ? "true" : null, "aria-labelledby": "full-what full-title",
   },
-    h("div", { class: "head" },
+    h("div", { class: "story", "data-key": "story" }, h("div", { class: "head" },
       ringing && troubles(app),
       heading(alarm),
       alarm.drill && h("p", { class: "prov" }, say("prov"), h("span", {}, say("prov_more"))),
       h("p", { id: "full-what", class: "spoken" }, `${alarm.drill ? say("prov") : typeLabel(alarm)}, ${say("priority", { p: say(`p_${alarm.priority}`) })}`),
-      h("h1", { id: "full-title", tabindex: "-1", class: "place" }, alarm.place_label),
-      h("p", { class: "unit" }, alarm.unit_label),
+      h("h1", { id: "full-title", tabindex: "-1", class: "place" }, placeOf(alarm)),
+      alarm.unit_label !== placeOf(alarm) && h("p", { class: "unit" }, alarm.unit_label),
     ),
     h("div", { class: "facts" },
-      alarm.source_text && h("p", { class: "plant" }, h("span", { class: "soft" }, `${say("plant_says")}: `), h("q", {}, alarm.source_text)),
+      alarm.source_text && !alarm.drill && h("p", { class: "plant" }, h("span", { class: "soft" }, `${say("plant_says")}: `), h("q", {}, alarm.source_text)),
+      alarm.source_text && alarm.drill && h("p", { class: "stand" }, alarm.source_text),
       alarm.text && alarm.text !== alarm.source_text && h("p", {}, alarm.text),
-      h("p", { class: "stand" }, stand(app, alarm)),
+      !alarm.drill && h("p", { class: "stand" }, stand(app, alarm)),
       countdown(app, alarm),
       h("p", { class: "soft" }, age(app, alarm), alarm.count > 1 && ` · ${say("count", { n: alarm.count })}`),
       alarm.flags.map((flag) => sayOr(`f_${flag}`, "")).filter(Boolean).map((text) => h("p", { class: "flag" }, text)),
       others > 0 && h("button", { class: "others wide", "data-do": "list" }, others === 1 ? say("also_ring") : say("also_rings", { n: others }), " · ", say("show_all")),
-      reasons(app, alarm),
+      !alarm.drill && reasons(app, alarm),
     ),
-    buttons(app, alarm, ringing),
+    sideButtons(app, alarm, ringing)),
+    mainButton(app, alarm),
   );
 }
 
@@ -176,7 +183,7 @@ function reasons(app, alarm) {
   const told = names.length === 0 ? say("only_you") : more > 0 ? say("and_more", { names: names.join(", "), n: more }) : `${names.join(", ")}.`;
   return h("dl", { class: "reasons" },
     why.length > 0 && [h("dt", {}, say("why_me")), h("dd", {}, why.join(" "))],
-    !alarm.drill && [h("dt", {}, say("who_else")), h("dd", {}, told)],
+    h("dt", {}, say("who_else")), h("dd", {}, told),
   );
 }
 
@@ -185,25 +192,40 @@ function sentence(text) {
   return trimmed === "" ? "" : `${trimmed[0].toUpperCase()}${trimmed.slice(1)}${/[.!?]$/.test(trimmed) ? "" : "."}`;
 }
 
-function buttons(app, alarm, ringing) {
+function open(app, alarm) {
+  return app.answers.of(alarm.id).length > 0 ? [] : alarm.can;
+}
+
+function sideButtons(app, alarm, ringing) {
   const number = dialled(alarm.callback);
-  const can = app.answers.of(alarm.id).length > 0 ? [] : alarm.can;
-  const main = can.find((answer) => MAIN.includes(answer));
-  const side = can.filter((answer) => answer !== main);
   const muteable = alarm.rings && !app.ringer.isMuted(alarm);
+  const side = open(app, alarm).filter((answer) => answer !== mainAnswer(app, alarm));
   const pairs = [
     ...side.map((answer) => button(alarm, answer, "")),
     number && h("a", { class: "button", href: number, "data-key": "call" }, say("call_back")),
     !ringing && h("button", { "data-do": "back", "data-key": "back" }, say("back")),
   ].filter(Boolean);
   if (pairs.length % 2 === 1) pairs[0].classList.add("alone");
-  return h("div", { class: "answers" },
+  const proves = muteable && alarm.drill && app.step === "heard";
+  return h("div", { class: "answers", "data-key": "answers" },
     muteable && !alarm.drill && h("button", { class: "quiet", "data-do": "mute", "data-alarm": alarm.id, "data-key": "mute" }, say("mute_ring")),
-    pairs,
-    main && button(alarm, main, "primary main"),
-    muteable && alarm.drill && app.step === "heard" && h("button", { class: "quiet", "data-do": "not-heard", "data-alarm": alarm.id, "data-key": "not" }, say("not_heard")),
-    muteable && alarm.drill && h("button", { class: "primary main", "data-do": app.step === "heard" ? "heard" : "mute", "data-alarm": alarm.id, "data-key": "mute" }, app.step === "heard" ? say("heard") : say("prov_heard")),
-  );
+    proves && h("button", { class: "quiet", "data-do": "not-heard", "data-alarm": alarm.id, "data-key": "not" }, say("not_heard")),
+    pairs);
+}
+
+function mainAnswer(app, alarm) {
+  return open(app, alarm).find((answer) => MAIN.includes(answer));
+}
+
+// Always in sight, whatever the letters' size: the one thing most people press.
+function mainButton(app, alarm) {
+  const answer = mainAnswer(app, alarm);
+  if (answer !== undefined) return h("div", { class: "take", "data-key": "take" }, button(alarm, answer, "primary main"));
+  if (!alarm.drill || !alarm.rings || app.ringer.isMuted(alarm)) return null;
+  const proves = app.step === "heard";
+  return h("div", { class: "take", "data-key": "take" }, h("button", {
+    class: "primary main", "data-do": proves ? "heard" : "mute", "data-alarm": alarm.id, "data-key": "heard",
+  }, say(proves ? "heard" : "prov_heard")));
 }
 
 function button(alarm, answer, className) {
@@ -226,7 +248,7 @@ export function availability(app) {
 export function lastOne(app) {
   const { state, candidates } = app.lastOne;
   return h("section", { class: "page", role: "region", "aria-labelledby": "last-title" },
-    h("h1", { id: "last-title", tabindex: "-1" }, say("last_one", { unit: unitOf(app) })),
+    h("h1", { id: "last-title", tabindex: "-1" }, say("last_one")),
     candidates.length === 0 ? h("p", {}, say("nobody_free")) : [
       h("p", {}, say("last_one_more")),
       candidates.map(({ staff, name }) => h("button", { class: "wide", "data-do": "substitute", "data-staff": staff, "data-state": state, "data-key": staff }, name)),

@@ -8,10 +8,10 @@ import { dutyActions, startDuty } from "./phone-duty.js";
 import { h, morph } from "./phone-dom.js";
 import { registered, subscribed } from "./phone-push.js";
 import { Ringer } from "./phone-ring.js";
-import { enrolScreen, moreScreen, nobodyScreen, refusedScreen, shiftScreen } from "./phone-shift.js";
+import { enrolScreen, moreScreen, nobodyScreen, refusedScreen, shiftScreen, shiftThumb } from "./phone-shift.js";
 import { CLOSED, Link } from "./phone-socket.js";
 import { openStore } from "./phone-store.js";
-import { alarmList, alarmScreen, availability, banners, covering, lastOne, tabs, topBar, typeLabel } from "./phone-view.js";
+import { alarmList, alarmScreen, availability, banners, covering, lastOne, placeOf, tabs, topBar, typeLabel } from "./phone-view.js";
 import { language, say, sayOr } from "./phone-words.js";
 
 const STATUS_EVERY_MS = 60_000;
@@ -26,7 +26,7 @@ class App {
       availability: "", lastOne: null, notify: globalThis.Notification?.permission ?? "absent", pushes: false,
       enrolling: false, asking: null, offer: null, stale: false, toast: "", toastUntil: 0, notHeard: false,
       aside: new Set(), offset: Date.now() - performance.now(), statusAt: 0, tellsStatus: true, announced: "",
-      focusNext: false,
+      focusNext: false, oneTime: "",
     });
     this.api = new Api(() => this.secret);
     this.alarms = new Alarms();
@@ -73,7 +73,7 @@ class App {
   }
 
   async on_synced() {
-    for (const gone of this.alarms.synced()) this.tell(`${gone.place_label}: ${say("g_synced")}`);
+    for (const gone of this.alarms.synced()) this.tell(`${placeOf(gone)}: ${say("g_synced")}`);
     this.rering();
     await this.answers.belongTo(this.welcome.staff);
     await this.answers.resend();
@@ -94,7 +94,7 @@ class App {
     this.rering();
     const own = frame.reason === "declined" || frame.reason === "released";
     if (was !== undefined && !own && !(was.drill && !was.rings)) {
-      this.tell(`${was.place_label}: ${frame.reason === "taken" ? frame.text : sayOr(`g_${frame.reason}`, frame.text)}`);
+      this.tell(`${placeOf(was)}: ${frame.reason === "taken" ? frame.text : sayOr(`g_${frame.reason}`, frame.text)}`);
     }
   }
 
@@ -184,7 +184,7 @@ class App {
     const ring = top === undefined ? "" : ringOf(top);
     if (ring === this.announced) return;
     this.announced = ring;
-    if (top !== undefined) this.speak("urgent", `${top.drill ? say("prov") : typeLabel(top)}, ${say("priority", { p: say(`p_${top.priority}`) })}. ${top.place_label}, ${top.unit_label}.`);
+    if (top !== undefined) this.speak("urgent", `${top.drill ? say("prov") : typeLabel(top)}, ${say("priority", { p: say(`p_${top.priority}`) })}. ${placeOf(top)}, ${top.unit_label}.`);
   }
 
   // From the person
@@ -233,6 +233,7 @@ class App {
     this.fault = "";
     this.focusNext = true;
     if (history.state?.screen !== screen) history.pushState({ screen, opened: this.opened }, "");
+    this.step = screen === "shift" ? "" : this.step === "heard" ? "" : this.step;
     if (screen === "shift") startDuty(this);
     if (screen === "alarms") for (const alarm of this.ringer.audible()) this.aside.add(ringOf(alarm));
     this.draw();
@@ -339,7 +340,7 @@ class App {
 
   foot() {
     if (this.mode !== "ready" || this.screen === "alarm") return null;
-    return h("div", { class: "foot", "data-key": "foot" }, this.screen === "alarms" && availability(this), tabs(this, ["alarms", "shift", "more"]));
+    return h("div", { class: "foot", "data-key": "foot" }, this.screen === "alarms" && availability(this), shiftThumb(this), tabs(this, ["alarms", "shift", "more"]));
   }
 
   // A new screen takes the focus to its heading, for keyboard and screen reader.

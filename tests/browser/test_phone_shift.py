@@ -1,0 +1,213 @@
+"""Signing in, enrolling a phone and starting a shift, as somebody does it in the corridor at seven."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from playwright.async_api import expect
+
+from alarmhub.people import Account
+from alarmhub.store.accounts import PostgresAccounts
+from alarmhub.store.postgres import PostgresStore
+from alarmhub.web.passwords import hashed
+from tests.browser.test_phone_rings import CALL
+from tests.support.browser import Chromium, Screens, no_barrier, sideways, small_targets
+from tests.support.hub import House, Hub
+from tests.support.phone_page import PhonePage
+
+SCREENS = Screens("phone")
+PASSWORD = "granar-i-snön-7"
+SHIFT_WITHIN_S = 20.0
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def people(house: House) -> AsyncIterator[House]:
+    """Everybody has an account; Karin's password is a one-time one."""
+    store = PostgresStore(house.dsn)
+    await store.open()
+    try:
+        accounts = PostgresAccounts(store)
+        for staff in ("tove", "nils", "maria", "karin"):
+            await accounts.put_account(
+                Account(
+                    staff=staff, login=staff, handle=staff.encode(), created_at=1, password=hashed(PASSWORD),
+                    must_change=staff == "karin",
+                )
+            )  # fmt: skip
+    finally:
+        await store.close()
+    yield house
+
+
+async def sign_in(phone: PhonePage, login: str) -> None:
+    """Types name and password into the form on the screen."""
+    await phone.page.get_by_label("Användarnamn").fill(login)
+    await phone.page.get_by_label("Lösenord").fill(PASSWORD)
+    await phone.press("Logga in")
+
+
+async def enrolled(chromium: Chromium, hub: Hub, staff: str) -> PhonePage:
+    """A phone that this person enrolled, signed in, connected and touched."""
+    phone = await PhonePage.open(chromium, hub)
+    await sign_in(phone, staff)
+    await phone.press("Registrera telefonen")
+    await phone.connected()
+    return phone
+
+
+async def chosen(phone: PhonePage) -> list[str]:
+    """The beds that are ticked, in the order of the list."""
+    return await phone.page.locator("label.choice:has(input:checked) strong").all_inner_texts()
+
+
+async def test_a_person_signs_in_and_enrols_the_phone_in_hand(
+    chromium: Chromium, people: House, hub: Hub
+) -> None:
+    """Nothing rings before; the secret stays in the phone, and the address says nothing."""
+    phone = await PhonePage.open(chromium, hub)
+    await phone.shows("Telefonen är inte registrerad", "Den ringer inte.")
+    await SCREENS.take(phone.page, "not-enrolled")
+    await no_barrier(phone.page)
+    assert await small_targets(phone.page) == []
+    await phone.page.get_by_label("Användarnamn").fill("tove")
+    await phone.page.get_by_label("Lösenord").fill("fel")
+    await phone.press("Logga in")
+    await phone.shows("Fel användarnamn eller lösenord.")
+    await SCREENS.take(phone.page, "wrong-password")
+    await no_barrier(phone.page)
+
+    await sign_in(phone, "tove")
+    await phone.press("Registrera telefonen")
+    await phone.connected()
+    await phone.shows("Tove Vallin")
+    assert phone.page.url.endswith("/phone")
+    await phone.page.reload()
+    await phone.connected()
+    await phone.shows("Tove Vallin", "TELEFONEN ÄR STUM")
+
+
+async def test_a_code_enrols_a_phone_once(chromium: Chromium, people: House, hub: Hub) -> None:
+    """Scanned from a screen where somebody is signed in; a second phone with the same code is refused."""
+    screen = await enrolled(chromium, hub, "nils")
+    link = await screen.page.evaluate("alarmhub.api.invite('', false).then(code => code.url)")
+    other = PhonePage(await (await chromium.context(hub.url)).new_page())
+    await other.page.goto(link)
+    await other.connected()
+    await other.shows("Nils Wiklund")
+    assert "#" not in other.page.url
+    late = PhonePage(await (await chromium.context(hub.url)).new_page())
+    await late.page.goto(link)
+    await late.shows("Telefonen är inte registrerad", "Koden gäller inte längre.")
+    await SCREENS.take(late.page, "code-over")
+
+
+async def test_a_shift_begins_within_twenty_seconds(chromium: Chromium, people: House, hub: Hub) -> None:
+    """Me, my unit, my beds, one tap that proves I heard the phone."""
+    phone = await enrolled(chromium, hub, "tove")
+    began_at = time.monotonic()
+    await phone.press("Mitt pass")
+    await phone.shows("Tove Vallin", "Medicin 201", "sal 12 plats 2", "Ingen har den", "Nils Wiklund")
+    await SCREENS.take(phone.page, "shift-beds", whole=True)
+    await no_barrier(phone.page)
+    assert await small_targets(phone.page) == []
+    assert await sideways(phone.page) == []
+    assert await chosen(phone) == ["sal 11 plats 1", "sal 11 plats 2", "sal 12 plats 1", "sal 12 plats 2"]
+    await phone.page.get_by_role("button", name="Ta alla utan vårdlag").click()
+    assert (await chosen(phone))[4:] == ["sal 14 plats 1", "sal 14 plats 2"]
+    await phone.page.get_by_label("sal 11 plats 1").uncheck()
+    await phone.shows("5 platser")
+    await phone.press("Börja passet")
+    await phone.rings("PROV")
+    await expect(phone.page.get_by_role("button", name="Ja, jag hör den")).to_be_visible()
+    await phone.has_sent("rang")
+    await phone.sounds()
+    await SCREENS.take(phone.page, "shift-heard")
+    await no_barrier(phone.page)
+    await phone.press("Ja, jag hör den")
+    await phone.told("Passet har börjat.")
+    assert time.monotonic() - began_at <= SHIFT_WITHIN_S
+    await phone.shows("Medicin 201", "Inga larm")
+    await phone.press("Mitt pass")
+    await phone.shows("I tjänst på Medicin 201", "sal 14 plats 1")
+    await SCREENS.take(phone.page, "on-shift")
+    await no_barrier(phone.page)
+
+    await hub.press("a", place="backa/201/14/1", type="patientkallelse")
+    await phone.rings("Patientkallelse", "Du är i vårdlaget där.")
+
+
+async def test_who_leaves_with_an_alarm_in_hand_names_who_takes_it(
+    chromium: Chromium, people: House, hub: Hub
+) -> None:
+    """Nothing is left lying at the end of a shift."""
+    phone = await enrolled(chromium, hub, "tove")
+    nils = await PhonePage.open(chromium, hub, "nils")
+    await phone.press("Mitt pass")
+    await phone.press("Börja passet")
+    await phone.rings("PROV")
+    await phone.press("Ja, jag hör den")
+    await phone.shows("Inga larm")
+    await hub.press("a", **CALL)
+    await phone.rings("Patientkallelse")
+    await phone.press("Jag tar den")
+    await phone.shows("Du tar det")
+    await phone.press("Tillbaka")
+    await phone.press("Mitt pass")
+    await phone.press("Sluta passet")
+    await phone.press("Sluta passet")
+    await phone.shows("Välj vem som tar dem innan du slutar.", "sal 12 plats 2")
+    await SCREENS.take(phone.page, "sign-off-receiver")
+    await no_barrier(phone.page)
+    await phone.page.get_by_role("combobox").select_option(label="Nils Wiklund")
+    await phone.press("Sluta passet")
+    await phone.told("Passet är slut.")
+    await nils.rings("Patientkallelse")
+    await SCREENS.take(nils.page, "handed-over")
+
+
+async def test_an_expired_sign_in_silences_nothing(chromium: Chromium, people: House, hub: Hub) -> None:
+    """Alarms ring and are answered; before anything else it asks to sign in."""
+    phone = await enrolled(chromium, hub, "tove")
+    await phone.page.context.clear_cookies()
+    await hub.press("a", **CALL)
+    await phone.rings("Patientkallelse")
+    await phone.sounds()
+    await phone.press("Jag tar den")
+    await phone.shows("Du tar det")
+    await phone.press("Tillbaka")
+    await phone.press("Mitt pass")
+    await phone.shows("Logga in igen först", "Larm ringer och kan besvaras ändå.")
+    await SCREENS.take(phone.page, "sign-in-again")
+    await no_barrier(phone.page)
+    await sign_in(phone, "tove")
+    await phone.shows("Mina platser")
+
+
+async def test_a_one_time_password_is_replaced_first(chromium: Chromium, people: House, hub: Hub) -> None:
+    """On the phone itself, before it is enrolled."""
+    phone = await PhonePage.open(chromium, hub)
+    await sign_in(phone, "karin")
+    await phone.shows("Välj ett eget lösenord")
+    await SCREENS.take(phone.page, "own-password")
+    await no_barrier(phone.page)
+    await phone.page.get_by_label("Nytt lösenord").fill("fjällripa-vid-sjön-3")
+    await phone.press("Spara")
+    await phone.shows("Karin Sjödin")
+    await phone.press("Registrera telefonen")
+    await phone.connected()
+
+
+async def test_more_says_what_the_phone_cannot_do(chromium: Chromium, people: House, hub: Hub) -> None:
+    """Night profile, a try of the sound, and the truth about this phone."""
+    phone = await enrolled(chromium, hub, "maria")
+    await phone.press("Mer")
+    await phone.shows("Nattprofil", "Det här kan telefonen inte", "Visar inga notiser när appen är dold.")
+    await SCREENS.take(phone.page, "more", whole=True)
+    await no_barrier(phone.page)
+    assert await small_targets(phone.page) == []
+    await phone.page.get_by_label("Nattprofil").check()
+    await phone.page.reload()
+    await phone.connected()
+    await phone.comes_true("alarmhub.ringer.night", "the night profile is kept")
