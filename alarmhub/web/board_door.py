@@ -34,6 +34,8 @@ VARIANTS: Final = (STAFF, PUBLIC)
 FOLLOWERS_MOST: Final = 500
 """Boards that hang at one time; the next is told to come later."""
 FOLLOWED_S: Final = 300.0
+FOLLOWED_SIGNED_IN_S: Final = 60.0
+"""By somebody signed in: nobody tells the hub's streams when a session is revoked."""
 TAKEN_WITHIN_S: Final = 8.0
 
 _AGAIN: Final = b"event: again\ndata: {}\n\n"
@@ -89,9 +91,11 @@ class BoardDoor:
         await response.prepare(request)
         if request.method == "HEAD":
             return response
+        signed_in = token is not None and token.kind == SESSION
+        followed_s = min(self._followed_s, FOLLOWED_SIGNED_IN_S) if signed_in else self._followed_s
         with self._boards.following(unit, public=public) as screen:
             try:
-                await self._send_all(response, screen)
+                await self._send_all(response, screen, self._loop.time() + followed_s)
             except TimeoutError:
                 _log.info(Line.BOARD_SLOW, unit=unit)
                 if request.transport is not None:
@@ -100,8 +104,8 @@ class BoardDoor:
                 pass  # it has gone
         return response
 
-    async def _send_all(self, response: web.StreamResponse, screen: Screen) -> None:
-        boards, until = self._boards, self._loop.time() + self._followed_s
+    async def _send_all(self, response: web.StreamResponse, screen: Screen, until: float) -> None:
+        boards = self._boards
         generation, number, beats = boards.generation, 0, 0
         while not (boards.closing or boards.generation != generation or self._loop.time() >= until):
             if screen.failed:

@@ -19,12 +19,14 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from alarmhub.gateway.tokens import digest_of
+from alarmhub.people import Account, Session
 from alarmhub.ports import Token
+from alarmhub.store.accounts import PostgresAccounts
 from alarmhub.store.postgres import PostgresStore
 from load.phone_client import PhoneClient
 from tests.acceptance.test_database_faults import processes_in
 from tests.browser.conftest import OpenPage
-from tests.support.browser import NARROW, WIDE, Screens, no_barrier, sideways, small_targets
+from tests.support.browser import NARROW, WIDE, Chromium, Screens, no_barrier, sideways, small_targets
 from tests.support.hub import House, Hub
 
 WALL = {"width": 1920, "height": 1080}
@@ -359,6 +361,39 @@ async def test_who_may_not_look_is_told_and_sees_nothing(open_page: OpenPage, pa
     await expect(page.locator("#board")).to_have_attribute("data-contact", "no")
     await expect(page.locator(".alarm, .person")).to_have_count(0)
     await no_barrier(page)
+
+
+async def test_who_is_signed_in_sees_the_boards_of_her_units(
+    house: House, hub: Hub, chromium: Chromium
+) -> None:
+    """By the cookie alone; another unit's board is not hers, and the way to sign in stands there."""
+    secret, now = (
+        secrets.token_urlsafe(32),
+        (await house.sql("SELECT extract(epoch FROM now()) * 1000"))[0][0],
+    )
+    store = PostgresStore(house.dsn)
+    await store.open()
+    try:
+        accounts = PostgresAccounts(store)
+        await accounts.put_account(Account(staff="karin", login="karin", handle=b"karin", created_at=0))
+        await accounts.add_session(
+            Session(
+                digest=digest_of(secret), id="s", staff="karin", method="password", csrf="c", label="wall",
+                created_at=int(now), seen_at=int(now), expires_at=int(now) + 3_600_000,
+            )
+        )  # fmt: skip
+    finally:
+        await store.close()
+    context = await chromium.context(hub.url, size=WIDE)
+    await context.add_cookies([{"name": "alarmhub_session", "value": secret, "url": hub.url}])
+    page = await context.new_page()
+    await page.goto("/board/205")
+    await expect(page.locator("h1")).to_have_text("Geriatrik 205")
+    await expect(page.locator(".person")).to_contain_text("Karin Sjödin")
+    await page.goto("/board/201")
+    await expect(page.locator(".alert")).to_contain_text("Tavlan saknar behörighet")
+    await expect(page.locator(".alert a")).to_have_attribute("href", "/sign-in?next=%2Fboard%2F201")
+    assert await small_targets(page) == []
 
 
 async def test_a_board_of_a_unit_that_is_no_more_says_so(house: House, open_page: OpenPage) -> None:

@@ -196,8 +196,10 @@ function alerts(contact) {
   const now = says.map((one) => one.join("|")).join("\n");
   if (part.alert.dataset.says === now) return;
   part.alert.dataset.says = now;
+  const back = `/sign-in?next=${encodeURIComponent(location.pathname)}`;
+  const signIn = state.refused && state.refused !== 404 ? el("a", { href: back }, w.sign_in) : "";
   part.alert.replaceChildren(...says.map(([kind, head, more]) =>
-    el("p", { class: `alert ${kind}` }, kind === "calm" ? "" : shape("warning"), el("strong", {}, head), " ", more)));
+    el("p", { class: `alert ${kind}` }, kind === "calm" ? "" : shape("warning"), el("strong", {}, head), " ", more, signIn)));
 }
 
 function settings() {
