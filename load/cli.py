@@ -20,6 +20,7 @@ from rich.console import Console
 
 from load import day, machine, rates, report, steady
 from load.bench import FLOOR, HUB, LOOPS, PINNINGS, Bench, Setup
+from load.boards import BOARDS, run_boards
 from load.database import DatabaseFault
 from load.intake import run_intake
 from load.push import run_push
@@ -108,6 +109,22 @@ def measuring(*, anyway: bool) -> Iterator[None]:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         raise click.ClickException("interrupted; everything started has been stopped") from None
+
+
+@main.command()
+@common(phones=0)
+@click.option("--boards", default=BOARDS, show_default=True, help="One for each unit.")
+@click.option("--rate", default=100.0, show_default=True, help="Alarms per second.")
+@click.option("--seconds", default=8.0, show_default=True, help="Of each of the four rounds.")
+def boards(boards: int, rate: float, seconds: float, **options: Any) -> None:
+    """How soon boards show a commit, and what they cost those who wait for one."""
+    with measuring(anyway=options["anyway"]):
+        rows, found = run_boards(
+            boards=boards, rate=rate, seconds=seconds, loop=options["loop"],
+            profile=options["database"], say=say,
+        )  # fmt: skip
+    report.write(options["out"], {"boards": rows}, {})
+    finish(found)
 
 
 def _descriptors(phones: int) -> None:

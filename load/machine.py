@@ -62,8 +62,8 @@ def usage(system_pid: int, postmaster_pid: int) -> Usage:
     own = os.times()
     return Usage(
         at_s=time.monotonic(),
-        system_s=_cpu_s(system_pid) + sum(_cpu_s(pid) for pid in children(system_pid)),
-        database_s=_cpu_s(postmaster_pid, with_ended=True) + sum(_cpu_s(p) for p in children(postmaster_pid)),
+        system_s=cpu_s(system_pid) + sum(cpu_s(pid) for pid in children(system_pid)),
+        database_s=cpu_s(postmaster_pid, with_ended=True) + sum(cpu_s(p) for p in children(postmaster_pid)),
         generator_s=own.user + own.system,
         switches=_involuntary(system_pid),
         pressure_us=_pressure_us(),
@@ -214,7 +214,8 @@ def _pg_test_fsync(database: DatabaseServer) -> float | None:
     return float(found.group(1)) if found else None
 
 
-def _cpu_s(pid: int, with_ended: bool = False) -> float:
+def cpu_s(pid: int, with_ended: bool = False) -> float:
+    """Processor seconds a process has used; `with_ended`: and its children that have ended."""
     text = _read(f"/proc/{pid}/stat")
     if not text:
         return 0.0

@@ -44,14 +44,14 @@ _CARRIED: Final = ("buren larmknapp", "carried button")
 _UNKNOWN: Final = ("okänd plats", "unknown place")
 
 
-class Label(Struct, frozen=True):
+class Label(Struct, frozen=True, gc=False):
     """The same words in Swedish and English."""
 
     sv: str
     en: str
 
 
-class AlarmOnBoard(Struct, frozen=True, kw_only=True):
+class AlarmOnBoard(Struct, frozen=True, kw_only=True, gc=False):
     """One open alarm. `shown`: ours | elsewhere | veiled. `coming`, `there`: how many are on their way and in
     place; `names`, `there_names`: who, in the staff variant. `soon`: how many said *Kommer strax*. `missing`:
     roles of a team that nobody fills. `sound`: high | medium | low | "" = silent."""
@@ -79,7 +79,7 @@ class AlarmOnBoard(Struct, frozen=True, kw_only=True):
     drill: bool
 
 
-class PersonOnBoard(Struct, frozen=True, kw_only=True):
+class PersonOnBoard(Struct, frozen=True, kw_only=True, gc=False):
     """Somebody on duty here. `reach`: see `core.reach`; `state`: available | busy | break; `beds`: how many
     of this unit's beds are theirs; `at`: what they have taken, and where."""
 
@@ -92,7 +92,7 @@ class PersonOnBoard(Struct, frozen=True, kw_only=True):
     at: tuple[Label, ...]
 
 
-class OnDutyCounts(Struct, frozen=True, kw_only=True):
+class OnDutyCounts(Struct, frozen=True, kw_only=True, gc=False):
     """The people of a public board: how many are on duty, and how many of them can be reached."""
 
     on_duty: int
@@ -100,7 +100,7 @@ class OnDutyCounts(Struct, frozen=True, kw_only=True):
     away: int
 
 
-class Banner(Struct, frozen=True, kw_only=True):
+class Banner(Struct, frozen=True, kw_only=True, gc=False):
     """What stands across the board. `code`: maintenance (of `source`, from and until) or
     calls_not_arriving."""
 
@@ -110,7 +110,7 @@ class Banner(Struct, frozen=True, kw_only=True):
     until_at: int | None = None
 
 
-class RedPhone(Struct, frozen=True, kw_only=True):
+class RedPhone(Struct, frozen=True, kw_only=True, gc=False):
     """A phone on duty that supervision or the last drill found wanting. `code`: what is wrong, from
     `core.handsets.Cause` or, of a drill, `core.drilling.Why`; `channel`: the way a drill took, "" = none;
     `since`: epoch ms."""
@@ -122,7 +122,7 @@ class RedPhone(Struct, frozen=True, kw_only=True):
     channel: str = ""
 
 
-class RedOnBoard(Struct, frozen=True, kw_only=True):
+class RedOnBoard(Struct, frozen=True, kw_only=True, gc=False):
     """One line of the red list: whose phone, and see `RedPhone`."""
 
     name: str
@@ -131,7 +131,7 @@ class RedOnBoard(Struct, frozen=True, kw_only=True):
     since: int
 
 
-class Board(Struct, frozen=True, kw_only=True):
+class Board(Struct, frozen=True, kw_only=True, gc=False):
     """A unit's board. `more`: open alarms that are not listed. `people` and `red` are empty in the public
     variant, `counts` and `red_phones` tell how many. `gaps`: beds that ring everybody, for they have no care
     team; `gap_count`: how many. `unstaffed`: nobody is on duty and nobody covers."""
@@ -156,7 +156,7 @@ class Board(Struct, frozen=True, kw_only=True):
     red_phones: int
 
 
-class Facts(Struct, frozen=True, kw_only=True):
+class Facts(Struct, frozen=True, kw_only=True, gc=False):
     """What a board is built from beside the world. `alarms`: those that concern the unit; `shown_to`: open
     alarms of a person; `red`: phones of this unit."""
 
