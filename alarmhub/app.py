@@ -21,6 +21,7 @@ from alarmhub.engine.carrying import Carrying
 from alarmhub.engine.engine import Engine
 from alarmhub.engine.notices import clock_jumped, phones_lost
 from alarmhub.engine.outbox import Courier
+from alarmhub.engine.stand_ins import StandIns
 from alarmhub.engine.supervision import Supervision
 from alarmhub.engine.trials import Trials
 from alarmhub.gateway.reach import UnitSilence
@@ -31,6 +32,7 @@ from alarmhub.inbound.webhooks import Hooks
 from alarmhub.installation import lease_owner
 from alarmhub.logs import Line
 from alarmhub.metrics import Metrics
+from alarmhub.people import Device
 from alarmhub.ports import Change, FactRow, Fenced, Lease, StoreUnavailable, Token
 from alarmhub.push.providers import providers, vapid_public
 from alarmhub.push.service import PushService
@@ -400,11 +402,12 @@ class App:
             devices=self.devices, intake=self.engine, now=self.engine.now,
             elsewhere=self.engine.contacts.elsewhere,
         )  # fmt: skip
-        self.carrying.carried += [
-            lambda device, staff: self.gateway.carried(device.id, device.digest, staff),
-            lambda device, staff: self.pushes.book.carried(device.id, staff or ""),
-            lambda device, staff: self.api.tokens_changed(),
-        ]
+        self.carrying.carried.append(self._carried)
+
+    def _carried(self, device: Device, staff: str | None) -> None:
+        self.gateway.carried(device.id, device.digest, staff)
+        self.pushes.book.carried(device.id, staff or "")
+        self.api.tokens_changed()
 
     def _begin_trials(self) -> None:
         engine = self.engine
@@ -416,7 +419,10 @@ class App:
         )  # fmt: skip
         self.trials.take(engine.facts)
         engine.admit, engine.announced = self.trials.admit, self.trials.announced
-        self.gateway.show_banners(self.trials.banners_of)
+        tell = self.gateway.warnings_changed
+        stand_ins = StandIns(world=engine.world, substitutes=lambda: engine.state.substitutes, shown=tell)
+        engine.on_roster.append(stand_ins.look)
+        self.gateway.show_banners(lambda staff: self.trials.banners_of(staff) + stand_ins.banners_of(staff))
         spawn(self.trials.run(), "trials", self.crew)
 
     def _supervise(self) -> Supervision:
@@ -442,10 +448,7 @@ class App:
 
     def _begin_boards(self) -> None:
         engine = self.engine
-        self.boards = Boards(
-            desk=engine, maintenances=lambda: self.trials.maintenances,
-            red=self._red_list,
-        )  # fmt: skip
+        self.boards = Boards(desk=engine, maintenances=lambda: self.trials.maintenances, red=self._red_list)
         engine.show_to(self.boards)
         engine.on_roster.append(self.boards.look)
         engine.contacts.on_change.append(self.boards.reach_changed)

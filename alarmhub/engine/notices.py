@@ -187,16 +187,21 @@ def unstaffed(
 _STANDS_IN = "substitute:"
 
 
-def stands_in(site: Site, staff: str, substitute: str, unit: str) -> Signal:
-    """Asks a colleague's phone: from now on you answer for the unit, the last one there is on a break. Who is
-    asked taps it away; who does not is followed up like any request."""
+def stands_in_text(site: Site, staff: str, substitute: str, unit: str) -> str:
+    """Who answers for whom, by name."""
     names = [site.staff[id].name if id in site.staff else id for id in (substitute, staff)]
     where = site.units[unit].name if unit in site.units else unit
-    text = _text(
+    return _text(
         site,
         f"{names[0]} svarar för {where} medan {names[1]} är borta",
         f"{names[0]} answers for {where} while {names[1]} is away",
     )
+
+
+def stands_in(site: Site, staff: str, substitute: str, unit: str) -> Signal:
+    """Asks a colleague's phone: from now on you answer for the unit, the last one there is on a break. Who is
+    asked taps it away; who does not is followed up like any request."""
+    text = stands_in_text(site, staff, substitute, unit)
     key = f"{_STANDS_IN}{staff}"
     return Signal(
         source=HUB, event=SignalEvent.ONCE, key=key, ref=key, kind=Kind.REQUEST, type="stands_in", text=text,
