@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import ssl
 from typing import Final
 
 from msgspec import Struct
@@ -108,9 +109,8 @@ class SmppAdapter:
         """Begin to connect. Raises OSError when its authority's file cannot be used."""
         settings = self._settings
         host, port = settings.address()
-        context = client_context(settings.ca_file) if settings.tls else None
         self._dialer = Dialer(
-            tcp(host, port, tls=context),
+            tcp(host, port, tls=self._tls()),
             self._open,
             peer=settings.connect,
             crew=self._feed.crew,
@@ -126,6 +126,16 @@ class SmppAdapter:
         )
         self._feed.hub.texts.link(self.source, up=not self._silent)
         await self._dialer.start()
+
+    def _tls(self) -> ssl.SSLContext | None:
+        settings = self._settings
+        if not settings.tls:
+            return None
+        try:
+            return client_context(settings.ca_file)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise OSError(f"[[smpp]] {self.source} ca_file: {settings.ca_file}: {why}") from error
 
     async def close(self) -> None:
         """Unbind and hang up; what was delivered is still stored."""

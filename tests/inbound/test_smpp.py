@@ -310,6 +310,23 @@ async def test_over_tls_with_an_authority_of_ones_own(tmp_path: Path) -> None:
         assert "certificate" in it.feed.status.last_refusal.lower()
 
 
+async def test_an_authority_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
+    """By the name of the setting; a link that cannot check whom it talks to is none."""
+    missing, nonsense = tmp_path / "missing.pem", tmp_path / "nonsense.pem"
+    nonsense.write_text("no certificate")
+    for file in (missing, nonsense):
+        it = Rig(
+            Smsc(),
+            SmppLink(
+                source="operator", connect="127.0.0.1:1", system_id="hub", password=Secret("x"),
+                sender="33333", tls=True, ca_file=str(file),
+            ),
+        )  # fmt: skip
+        with pytest.raises(OSError, match=rf"^\[\[smpp\]\] operator ca_file: {file}: "):
+            await it.link.start()
+        await it.link.close()
+
+
 # Receipts.
 
 
