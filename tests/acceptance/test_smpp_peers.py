@@ -129,6 +129,7 @@ class Center:
 
     async def start(self) -> None:
         """Take binds."""
+        (self.wire.far_port,) = free_ports(1)  # the old one may still be closing
         self._server = smpp34.Server("127.0.0.1", self.wire.far_port, system_id="CENTER")
         await self._server.start()
         await self.wire.open()
@@ -354,12 +355,12 @@ async def test_a_reply_that_cannot_be_stored_is_asked_for_again(house: House, ce
     await until(lambda: len(center.texts) == 2, "both are texted", within_s=10)
     mine = center.to(NURSE)[0]
     connection = await asyncpg.connect(house.dsn)
-    transaction = connection.transaction()
-    await transaction.start()
-    await connection.execute("LOCK TABLE event IN ACCESS EXCLUSIVE MODE")
-    assert await center.says(mine.to, f"1 {mine.code}".encode()) == 0x64
-    await transaction.rollback()
-    await connection.close()
+    try:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE event IN ACCESS EXCLUSIVE MODE")
+            assert await center.says(mine.to, f"1 {mine.code}".encode()) == 0x64
+    finally:
+        await connection.close()
 
     async def taken() -> bool:
         return await center.says(mine.to, f"1 {mine.code}".encode()) == 0
