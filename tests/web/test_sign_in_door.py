@@ -256,3 +256,16 @@ async def test_without_the_database_nobody_is_called_wrong() -> None:
     async with running() as (hub, call):
         hub.accounts.away = True
         assert (await tried(call, "anna", RIGHT)).status == 503
+
+
+async def test_another_sites_page_signs_nobody_in() -> None:
+    """Not even as somebody of its own choosing: neither as JSON nor as a form."""
+    async with running() as (hub, call):
+        await with_account(hub)
+        foreign = await tried(call, "anna", RIGHT, headers={"Origin": "https://evil.example"})
+        form = {"login": "anna", "password": RIGHT}
+        posted = await call("POST", "/api/v1/session", secret=None, data=form)
+
+    assert (foreign.status, foreign.body["field"]) == (403, "Origin")
+    assert posted.status == 415
+    assert "Set-Cookie" not in foreign.headers and "Set-Cookie" not in posted.headers
