@@ -82,6 +82,7 @@ class Line(StrEnum):
 
     # Push
     PUSH_TARGET_DEAD = "push_target_dead", "A phone's push address (`transport`) is dead and was forgotten."
+    PUSH_FAILED = "push_failed", "One way of a push raised inside the hub: a defect; the others went on."
     PUSH_REFUSED = "push_refused", "A push provider refuses us: credentials or settings are wrong."
     PUSH_CONNECTED = "push_connected", "A connection to a push provider is open and kept open."
     PUSH_DISCONNECTED = "push_disconnected", "A connection to a push provider ended; it is opened again."

@@ -82,9 +82,14 @@ class PushCourier:
             raise DeliveryFailed(", ".join(sorted(set(outcomes))))
 
     async def _to_each(self, targets: Sequence[PushTarget], push: Push, row: OutboxRow) -> list[str]:
-        async with asyncio.TaskGroup() as group:
-            sends = [group.create_task(self._to(target, push, row)) for target in targets]
-        return [send.result() for send in sends]
+        """Side by side; a defect in one way costs that way alone."""
+        ended = await asyncio.gather(
+            *(self._to(target, push, row) for target in targets), return_exceptions=True
+        )
+        for one in ended:
+            if isinstance(one, BaseException):
+                _log.error(Line.PUSH_FAILED, exc=one, alarm=push.alarm)
+        return [type(one).__name__ if isinstance(one, BaseException) else one for one in ended]
 
     async def _to(self, target: PushTarget, push: Push, row: OutboxRow) -> str:
         """Push to one address until it is taken or given up; the last outcome, "" when it was not needed."""

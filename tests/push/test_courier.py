@@ -321,3 +321,24 @@ async def test_a_receipt_says_by_which_way_the_phone_learned_of_it() -> None:
         assert heard == [("anna", "anna-phone", "webpush", "rang"), ("anna", "anna-phone", "socket", "rang")]
         (rang,) = (e for e in shift.tables.events.values() if e.type == "rang")
         assert b'"via":"webpush"' in rang.body
+
+
+@in_virtual_time
+async def test_a_defect_in_one_way_costs_that_way_alone() -> None:
+    """The other transport's push goes on, is waited for and tried again."""
+    shift = PushShift()
+    shift.alone("anna")
+    shift.enrol("anna", transport="apns")
+
+    async def broken(*_: object, **__: object) -> Sent:
+        raise ZeroDivisionError("a defect")
+
+    shift.apns.send = broken  # type: ignore[method-assign]
+    async with shift:
+        shift.web.script["webpush:anna-phone"] = [later(1), TAKEN]
+        await shift.press("12/1")
+        await passes(2)
+        assert shift.web.to == ["webpush:anna-phone"] * 2
+        await until(lambda: not shift.tables.outbox, "it is settled", within_s=1)
+        assert shift.metrics.effects.labels("push", "sent")._value.get() == 1
+        assert not shift.crew.fatal.done()
