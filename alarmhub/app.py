@@ -447,11 +447,11 @@ class App:
         return red_phones(unit, world, phones.warnings(unit), drills.last(unit), drills.red(unit))
 
     def _begin_boards(self) -> None:
-        engine = self.engine
-        self.boards = Boards(desk=engine, maintenances=lambda: self.trials.maintenances, red=self._red_list)
-        engine.show_to(self.boards)
-        engine.on_roster.append(self.boards.look)
-        engine.contacts.on_change.append(self.boards.reach_changed)
+        self.boards = Boards(
+            desk=self.engine, maintenances=lambda: self.trials.maintenances, red=self._red_list,
+            shifts=self.engine.state.shifts,
+        )  # fmt: skip
+        self.boards.listen(self.engine)
         spawn(self.boards.run(), "boards", self.crew)
 
     def _ready(self) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -22,8 +23,10 @@ from msgspec import Struct
 from alarmhub import logs
 from alarmhub.core.alarm import Alarm
 from alarmhub.core.board import units_concerned
+from alarmhub.core.roster import Shift
 from alarmhub.core.trials import Maintenance
 from alarmhub.core.world import World
+from alarmhub.engine.engine import Engine
 from alarmhub.logs import Line
 from alarmhub.ports import Change, Desk
 from alarmhub.web.board_view import Board, Facts, RedPhone, board
@@ -73,8 +76,8 @@ class Screen:
 
 
 class Boards:
-    """See the module. `maintenances`: windows by source; `red`: what is wrong with phones of a unit. Make it
-    inside a running event loop, and run `run`."""
+    """See the module. `maintenances`: windows by source; `red`: what is wrong with phones of a unit;
+    `shifts`: what people said of being at work. Make it inside a running event loop, and run `run`."""
 
     def __init__(
         self,
@@ -82,8 +85,9 @@ class Boards:
         desk: Desk,
         maintenances: Callable[[], Mapping[str, Maintenance]],
         red: Callable[[str], Sequence[RedPhone]] = lambda unit: (),
+        shifts: Mapping[str, Shift] = MappingProxyType({}),
     ) -> None:
-        self._desk, self._maintenances, self._red = desk, maintenances, red
+        self._desk, self._maintenances, self._red, self._shifts = desk, maintenances, red, shifts
         self._loop = asyncio.get_running_loop()
         self._screens: dict[tuple[str, bool], Screen] = {}
         self._woken = asyncio.Event()
@@ -100,6 +104,12 @@ class Boards:
         self.closing = False
 
     # What the engine says (ports.Phones); never waits
+
+    def listen(self, engine: Engine) -> None:
+        """Hear of commits, of the roster and of who is reached."""
+        engine.show_to(self)
+        engine.on_roster.append(self.look)
+        engine.contacts.on_change.append(self.reach_changed)
 
     def refresh(self, changes: Sequence[Change]) -> None:
         """Committed: note which alarms changed."""
@@ -267,7 +277,7 @@ class Boards:
         desk = self._desk
         facts = Facts(
             now=desk.now(), storing=desk.storing, alarms=list(alarms), shown_to=desk.shown_to,
-            maintenances=self._maintenances(), red=self._red(unit),
+            maintenances=self._maintenances(), red=self._red(unit), shifts=self._shifts,
         )  # fmt: skip
         return board(unit, desk.world(), facts, public=public)
 

@@ -12,6 +12,7 @@ shows is `core.board`. Labels are in both languages; the page chooses.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct
@@ -22,7 +23,7 @@ from alarmhub.core.board import Sight, beds_of, gaps_of, sight, sound
 from alarmhub.core.drilling import DrillLine
 from alarmhub.core.kinds import Kind, Priority
 from alarmhub.core.reach import Reach
-from alarmhub.core.roster import OnDuty
+from alarmhub.core.roster import OnDuty, Shift
 from alarmhub.core.routing import covering_units, unfilled
 from alarmhub.core.site import Site
 from alarmhub.core.trials import Maintenance, units_of
@@ -81,7 +82,8 @@ class AlarmOnBoard(Struct, frozen=True, kw_only=True, gc=False):
 
 class PersonOnBoard(Struct, frozen=True, kw_only=True, gc=False):
     """Somebody on duty here. `reach`: see `core.reach`; `state`: available | busy | break; `beds`: how many
-    of this unit's beds are theirs; `at`: what they have taken, and where."""
+    of this unit's beds are theirs; `at`: what they have taken, and where; `signed_on`: said so at shift
+    start, not only scheduled."""
 
     name: str
     roles: tuple[Label, ...]
@@ -90,6 +92,7 @@ class PersonOnBoard(Struct, frozen=True, kw_only=True, gc=False):
     on_site: bool
     beds: int
     at: tuple[Label, ...]
+    signed_on: bool
 
 
 class OnDutyCounts(Struct, frozen=True, kw_only=True, gc=False):
@@ -134,7 +137,8 @@ class RedOnBoard(Struct, frozen=True, kw_only=True, gc=False):
 class Board(Struct, frozen=True, kw_only=True, gc=False):
     """A unit's board. `more`: open alarms that are not listed. `people` and `red` are empty in the public
     variant, `counts` and `red_phones` tell how many. `gaps`: beds that ring everybody, for they have no care
-    team; `gap_count`: how many. `unstaffed`: nobody is on duty and nobody covers."""
+    team; `gap_count`: how many. `unstaffed`: nobody is on duty and nobody covers. `covers`: units and places
+    elsewhere it answers for, `lent`: its own places another unit answers for."""
 
     unit: str
     name: str
@@ -151,6 +155,7 @@ class Board(Struct, frozen=True, kw_only=True, gc=False):
     unstaffed: bool
     covered_by: tuple[str, ...]
     covers: tuple[str, ...]
+    lent: tuple[str, ...]
     banners: tuple[Banner, ...]
     red: tuple[RedOnBoard, ...]
     red_phones: int
@@ -158,7 +163,7 @@ class Board(Struct, frozen=True, kw_only=True, gc=False):
 
 class Facts(Struct, frozen=True, kw_only=True, gc=False):
     """What a board is built from beside the world. `alarms`: those that concern the unit; `shown_to`: open
-    alarms of a person; `red`: phones of this unit."""
+    alarms of a person; `red`: phones of this unit; `shifts`: what people said of being at work."""
 
     now: int
     storing: bool
@@ -166,6 +171,7 @@ class Facts(Struct, frozen=True, kw_only=True, gc=False):
     shown_to: Callable[[str], Sequence[Alarm]]
     maintenances: Mapping[str, Maintenance]
     red: Sequence[RedPhone] = ()
+    shifts: Mapping[str, Shift] = MappingProxyType({})
 
 
 def board(unit: str, world: World, facts: Facts, *, public: bool) -> Board:
@@ -191,7 +197,8 @@ def board(unit: str, world: World, facts: Facts, *, public: bool) -> Board:
         gap_count=len(gaps),
         unstaffed=not duties and not any(roster.by_unit.get(other) for other in covering),
         covered_by=_names(covering, site),
-        covers=_names((c.unit for c in roster.covers if c.by == unit and c.unit is not None), site),
+        covers=_covered(unit, world),
+        lent=_lent(unit, world),
         banners=(*_not_arriving(shown), *_maintenance(unit, site, facts)),
         red=() if public else _red(facts.red, site),
         red_phones=len({(one.staff, one.device) for one in facts.red}),
@@ -248,8 +255,7 @@ def _place(alarm: Alarm, site: Site) -> Label:
 
 def _unit_name(alarm: Alarm, site: Site) -> str:
     place = site.places.get(alarm.place)
-    unit = site.units.get(alarm.unit if place is None else place.unit)
-    return unit.name if unit is not None else ""
+    return _unit_called(alarm.unit if place is None else place.unit, site)
 
 
 def _person(duty: OnDuty, unit: str, world: World, facts: Facts) -> PersonOnBoard:
@@ -269,7 +275,13 @@ def _person(duty: OnDuty, unit: str, world: World, facts: Facts) -> PersonOnBoar
         on_site=duty.on_site,
         beds=sum(staff in by_bed.get(bed.path, ()) for bed in beds_of(unit, site)),
         at=tuple(_where(alarm, unit, site) for alarm in taken),
+        signed_on=_signed_on(duty, facts),
     )
+
+
+def _signed_on(duty: OnDuty, facts: Facts) -> bool:
+    said = facts.shifts.get(duty.staff)
+    return said is not None and said.unit == duty.unit and facts.now < said.until
 
 
 def _where(alarm: Alarm, unit: str, site: Site) -> Label:
@@ -346,6 +358,30 @@ def _red(phones: Iterable[RedPhone], site: Site) -> tuple[RedOnBoard, ...]:
         for one in phones
     )
     return tuple({(n.name, n.code, n.channel): n for n in lines}.values())
+
+
+def _covered(unit: str, world: World) -> tuple[str, ...]:
+    """What this unit answers for besides its own: units, and places with the unit they lie in."""
+    site, covers = world.site, [c for c in world.roster.covers if c.by == unit]
+    places = [site.places[c.place] for c in covers if c.place in site.places]
+    units = _names((c.unit for c in covers if c.unit is not None), site)
+    return (*units, *(f"{p.label} ({_unit_called(p.unit, site)})" for p in places if p.person is None))
+
+
+def _lent(unit: str, world: World) -> tuple[str, ...]:
+    """Places of this unit that another answers for, and who."""
+    site, covers = world.site, [c for c in world.roster.covers if c.by != unit]
+    lent = [(site.places[c.place], c.by) for c in covers if c.place in site.places]
+    return tuple(
+        f"{place.label} ({_unit_called(by, site)})"
+        for place, by in lent
+        if place.unit == unit and place.person is None
+    )
+
+
+def _unit_called(unit: str, site: Site) -> str:
+    known = site.units.get(unit)
+    return known.name if known is not None else unit
 
 
 def _names(units: Iterable[str], site: Site) -> tuple[str, ...]:

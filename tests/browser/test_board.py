@@ -166,7 +166,7 @@ async def test_who_is_reached_and_what_is_missing(hub: Hub, hang: Hung) -> None:
         await expect(page.locator(".counts")).to_contain_text("2 av 3 nås")
         await expect(page.locator(".gaps li")).to_have_text(["sal 14 plats 1", "sal 14 plats 2"])
         await expect(page.locator(".note")).to_have_text(
-            ["Samdrift: Geriatrik 205 svarar", "Svarar även för Geriatrik 205"]
+            ["Samdrift: Geriatrik 205", "Svarar även för Geriatrik 205"]
         )
         await on["nils"].availability("break")
         await expect(nils.locator(".state")).to_have_text("rast")

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from alarmhub.core.drilling import DrillLine, Outcome
 from alarmhub.core.kinds import Kind
 from alarmhub.core.reach import Reach
-from alarmhub.core.site import Duty, Place
+from alarmhub.core.roster import Shift
+from alarmhub.core.site import Cover, Duty, Place
 from alarmhub.core.trials import Maintenance
 from alarmhub.engine.handset import PhoneWarning
 from alarmhub.people import DrillRow
@@ -154,6 +155,25 @@ def test_somebody_with_two_duties_here_stands_once_and_on_site() -> None:
     ward.on_duty(Duty("anna", "201", ("house_doctor",), ALWAYS, on_site=False))
     assert [p.on_site for p in hung(ward).people if p.name == "Anna"] == [True]
     assert hung(ward).counts.on_duty == 4
+
+
+def test_who_is_signed_on_and_who_only_scheduled() -> None:
+    """By their word for this unit, as long as it counts."""
+    ward = Ward()
+    said = {
+        "anna": Shift(at=T0, until=T0 + 1, unit="201"), "bo": Shift(at=T0, until=T0, unit="201"),
+        "cia": Shift(at=T0, until=T0 + 1, unit="202"),
+    }  # fmt: skip
+    people = {person.name: person.signed_on for person in hung(ward, shifts=said).people}
+    assert people == {"Anna": True, "Bo": False, "Cia": False, "Dan": False}
+
+
+def test_lent_places_stand_on_both_boards() -> None:
+    """Room 14 of 201 is 205's tonight: who answers for it, and who does not."""
+    ward = Ward()
+    ward.covers(Cover("205", ALWAYS, place="f/201/14"))
+    assert (hung(ward, "201").lent, hung(ward, "205").lent) == (("sal 14 (Avd 205)",), ())
+    assert (hung(ward, "201").covers, hung(ward, "205").covers) == ((), ("sal 14 (Avd 201)",))
 
 
 def test_gaps_unstaffed_and_cover() -> None:

@@ -116,6 +116,7 @@ export function personRow(person, words, language) {
     person.roles.map(label).join(", "),
     person.beds ? words.beds(person.beds) : null,
     person.on_site ? null : words.home,
+    person.signed_on ? words.signed_on : null,
   ].filter(Boolean);
   return el(
     "li",

@@ -163,8 +163,9 @@ function ward(board, w) {
   else last.push(title(w.no_red));
   const people = board.people.map((person) => personRow(person, w, state.language));
   return [
-    ...(board.covered_by.length ? [note(w.covered_by(board.covered_by.join(", ")))] : []),
+    ...(board.covered_by.length ? [note((board.counts.on_duty ? w.cover : w.covered_by)(board.covered_by.join(", ")))] : []),
     ...(board.covers.length ? [note(w.covers(board.covers.join(", ")))] : []),
+    ...(board.lent.length ? [note(w.lent(board.lent.join(", ")))] : []),
     ...first,
     ...(people.length ? [el("ul", { class: "people" }, ...people)] : []),
     ...last,
