@@ -207,11 +207,15 @@ def _unconfirmed(draft: Draft) -> None:
 
 def _review(draft: Draft) -> None:
     """Nobody has reset it for long: ask who attends whether it is still open. Nobody to ask: it rings again
-    (presence that old is not believed to be somebody at work)."""
-    people = [a.staff for a in draft.alarm.acceptances]
+    (presence that old is not believed to be somebody at work, and who went off duty is not there)."""
+    on_duty = draft.world.roster.by_staff
+    people = [a.staff for a in draft.alarm.acceptances if a.staff in on_duty or not a.on_duty]
     change(draft, review_at=draft.now + ATTENDED_REVIEW_S * S)
     flag(draft, Flag.REMINDED)
     say(draft, "still_open", attended_by=people)
     if not people and draft.alarm.phase in (Phase.ACCEPTED, Phase.ATTENDED):
+        gone = {a.staff for a in draft.alarm.acceptances}
+        told = tuple(t for t in draft.alarm.told if t.staff not in gone)
+        change(draft, acceptances=(), told=told, lost_at=None)
         unflag(draft, Flag.PRESENCE)
         ring_again(draft, step=0, because="nobody_to_ask", afresh=True)

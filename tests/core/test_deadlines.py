@@ -422,6 +422,33 @@ def test_what_fell_due_later_waits_for_its_own_event() -> None:
     assert after is not None and after.step == 0 and after.due == T0 + 45_000
 
 
+def test_who_attended_and_went_off_duty_is_not_asked_and_it_rings_again() -> None:
+    """Her phone lies in a drawer: after half an hour the ward is asked, not she, and not before."""
+    ward = Ward()
+    call = ward.press("12/1")
+    call.accepts("anna")
+    call.attends("anna")
+    ward.at(5 * MIN)
+    ward.off_duty("anna")
+    assert call.phase == "attended" and not call.ringing
+    ward.at(30 * MIN - 0.001)
+    assert not call.ringing
+    ward.at(30 * MIN)
+    assert (call.phase, call.takers, call.ringing) == ("ringing", [], {"bo"})
+    assert call.facts("rings_again")["because"] == "nobody_to_ask"
+
+
+def test_of_two_who_attend_the_one_still_on_duty_is_asked() -> None:
+    """And nobody is rung."""
+    ward = Ward()
+    call = ward.press("12", Kind.ASSISTANCE)
+    call.accepts("anna", "bo")
+    call.attends("anna", "bo")
+    ward.off_duty("anna")
+    ward.at(30 * MIN)
+    assert call.facts("still_open")["attended_by"] == ["bo"] and not call.ringing
+
+
 def test_an_attended_call_with_nobody_to_ask_rings_again_after_half_an_hour() -> None:
     """Presence that old is not believed to be somebody at work."""
     ward = Ward()
