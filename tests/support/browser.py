@@ -31,7 +31,7 @@ AXE: Final = files("axe_playwright_python").joinpath("axe.min.js")
 LEVELS: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 BROKEN_NETWORK: Final = re.compile(
     r"net::ERR|WebSocket connection to .* failed|Failed to load resource|Failed to fetch|"
-    r"is closed before the connection"
+    r"is closed before the connection|unknown error occurred when fetching the script"
 )
 """What Chromium itself says of a hub that is away; not the page's fault."""
 

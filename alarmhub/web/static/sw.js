@@ -11,8 +11,8 @@ const CACHE = "alarmhub-phone";
 const PAGE = "/phone";
 const SHELL = [
   PAGE, "/manifest.webmanifest", "/static/icon.svg", "/static/base.css", "/static/phone.css",
-  "/static/phone.js", "/static/phone-alarms.js", "/static/phone-answers.js", "/static/phone-api.js",
-  "/static/phone-dom.js", "/static/phone-duty.js", "/static/phone-icons.js", "/static/phone-pulse.js",
+  "/static/phone.js", "/static/phone-alarms.js", "/static/phone-app.js", "/static/phone-answers.js", "/static/phone-api.js",
+  "/static/phone-dom.js", "/static/phone-duty.js", "/static/phone-icons.js",
   "/static/phone-push.js", "/static/phone-ring.js", "/static/phone-shift.js", "/static/phone-socket.js",
   "/static/phone-sounds.js", "/static/phone-store.js", "/static/phone-view.js", "/static/phone-words.js",
 ];
