@@ -10,6 +10,7 @@ from typing import Any
 
 import jwt
 import pytest
+import uvloop
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
@@ -476,29 +477,51 @@ class TestCheck:
             assert fault.startswith("no connection to 127.0.0.1:")
 
 
+def test_on_the_hubs_usual_event_loop_too(p8: str) -> None:
+    """The hub runs on uvloop by default: an ordinary answer, a GOAWAY, a cut, and a connection gone deaf."""
+
+    async def play() -> None:
+        async with apple(p8) as (apns, server):
+            await until(lambda: len(server.open) == 2)
+            for fate in (Answer(), GoAway(), HangUp(), Deaf()):
+                server.fate = first(fate)
+                sent, took_s = await timed(apns.send(phone(), note(), within_s=1.5))
+                assert sent.outcome is Outcome.TAKEN and took_s < 1.3
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(play())
+
+
 async def test_nothing_grows_over_10_000_pushes(p8: str) -> None:
-    """Of every kind, good and bad: neither memory nor tasks nor connections."""
-    bad: list[Fate] = [
-        Answer(410, "Unregistered", timestamp=1),
-        Answer(503),
-        Reset(),
-        Answer(429, "TooManyRequests"),
-    ]
+    """Of every kind, good and bad: neither memory nor tasks nor connections; and none is late."""
+    bad = [Answer(410, "Unregistered", timestamp=1), Answer(503), Reset(), Answer(429, "TooManyRequests")]
+    rare: dict[int, Fate] = {
+        199: Silence(),
+        999: GoAway(spares=True),
+        1_499: GoAway(),
+        1_999: HangUp(),
+        2_499: Deaf(),
+    }
     count = iter(range(1_000_000))
 
     def fate(asked: Asked) -> Fate:
         number = next(count)
-        if number % 1_000 == 999:
-            return GoAway(spares=True)
+        if (fate := rare.get(number % 2_500)) is not None:
+            return fate
         return bad[number // 7 % len(bad)] if number % 7 == 0 else Answer()
 
     async with apple(p8) as (apns, server):
         server.fate = fate
         server.asked = type(server.asked)(maxlen=1)
+        slowest_s = 0.0
 
         async def thousand() -> None:
+            nonlocal slowest_s
             for batch in range(10):
-                await asyncio.gather(*(apns.send(phone(), note(batch * 100 + n)) for n in range(100)))
+                sent = await asyncio.gather(
+                    *(timed(apns.send(phone(), note(batch * 100 + n), within_s=1.5)) for n in range(100))
+                )
+                slowest_s = max(slowest_s, *(took_s for _, took_s in sent))
 
         for _ in range(3):
             await thousand()
@@ -506,6 +529,6 @@ async def test_nothing_grows_over_10_000_pushes(p8: str) -> None:
         for _ in range(10):
             await thousand()
 
-        assert next(count) > 13_000
+        assert next(count) > 13_000 and slowest_s < 2.0
         growth.assert_less_than(blocks=5_000, resident=8_000_000)
-        assert len(server.open) <= 4
+        assert len(server.open) <= 4 and not server.faults

@@ -139,7 +139,9 @@ async def push_site(tls: ssl.SSLContext | None = None) -> AsyncIterator[PushSite
     }
     for path, handler in handlers.items():
         app.router.add_post(path, handler)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, keepalive_timeout=30)
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=0.1, keepalive_timeout=30, handler_cancellation=True
+    )
     await runner.setup()
     listening = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await listening.start()
