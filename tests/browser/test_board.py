@@ -43,16 +43,21 @@ BELOW = """box => {
 Hung = Callable[..., Awaitable[Page]]
 
 
-async def address(house: House, unit: str = "201", scope: str = "staff") -> str:
-    """What `alarmhub token board` prints, without the hub's name."""
+async def token(house: House, kind: str, subject: str, *scopes: str) -> str:
+    """A secret that opens something."""
     secret = secrets.token_urlsafe(24)
     store = PostgresStore(house.dsn)
     await store.open()
     try:
-        await store.add_tokens([Token(digest_of(secret), "board", unit, (scope,))], 0)
+        await store.add_tokens([Token(digest_of(secret), kind, subject, scopes)], 0)
     finally:
         await store.close()
-    return f"/board/{unit}#{secret}"
+    return secret
+
+
+async def address(house: House, unit: str = "201", scope: str = "staff") -> str:
+    """What `alarmhub token board` prints, without the hub's name."""
+    return f"/board/{unit}#{await token(house, 'board', unit, scope)}"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -172,6 +177,29 @@ async def test_who_is_reached_and_what_is_missing(hub: Hub, hang: Hung) -> None:
         await expect(nils.locator(".state")).to_have_text("rast")
         await on["nils"].cut()
         await expect(nils.locator(".reach")).to_have_text("nyss tappad")
+
+
+@pytest.mark.timeout(120)
+async def test_phones_to_see_to_are_on_the_red_list(house: House, hub: Hub, hang: Hung) -> None:
+    """A flat battery at once; after a drill the phone that did not confirm it, and who has none."""
+    async with phones(hub, "tove") as on, hub.phone_of("nils", auto_rang=False):
+        page, public = await hang(), await hang(scope="public")
+        red = page.locator(".red")
+        await expect(page.locator(".ward h3").last).to_have_text("Inga fel på telefoner")
+        await on["tove"].status(battery=3, charging=False)
+        flat = re.compile(r"^Tove Vallin: batteriet är nästan slut \(\d\d:\d\d\)$")
+        await expect(red.filter(has_text="Tove")).to_have_text([flat])
+        await expect(public.locator(".ward")).to_contain_text("1 telefon behöver åtgärdas")
+
+        secret = await token(house, "api", "the test", "drills:write")
+        drill = await hub.call("POST", "/api/v1/units/201/drills", secret=secret, json={})
+        assert drill.status == 201, drill
+        await expect(red.filter(has_text="Nils Wiklund")).to_contain_text(
+            "larmprov via nätet: svarade inte", timeout=60_000
+        )
+        await expect(red.filter(has_text="Maria Norrman")).to_contain_text("ingen telefon")
+        await expect(red.filter(has_text="larmprov").filter(has_text="Tove")).to_have_count(0)
+        await PICTURES.take(page, "red-list")
 
 
 @pytest.mark.timeout(90)
