@@ -28,7 +28,7 @@ from alarmhub.inbound.espax_settings import EspaxLink
 from alarmhub.inbound.hl7_settings import Hl7Link
 from alarmhub.inbound.snpp_settings import SnppLink
 from alarmhub.secret import Secret
-from alarmhub.settings import LINKS, ApiSettings, DatabaseSettings, PhoneSettings, Settings
+from alarmhub.settings import LINKS, ApiSettings, DatabaseSettings, DrillSettings, PhoneSettings, Settings
 from alarmhub.store.postgres import PostgresStore
 from load.espa_plant import CALL, Call, EspaPlant, Mode, Outcome, block
 from load.hl7_monitor import Monitor
@@ -46,6 +46,7 @@ CONNECT_AT_ONCE: Final = 16
 REPEAT_WINDOW_S: Final = 1.0
 """Shorter than a real plant's, so that a restart of the plant need not take five seconds."""
 DATABASE: Final = "alarmhub_once"
+NEVER_S: Final = 10 * 365 * 86_400.0
 
 T = TypeVar("T")
 
@@ -75,7 +76,9 @@ def stage_settings(settings: Settings, folder: str, dsn: str) -> Settings:
         msgspec.structs.replace(settings, **dict.fromkeys(LINKS, ())),
         database=DatabaseSettings(dsn=Secret(dsn), data_dir=folder),
         api=ApiSettings(port=0),
-        phones=PhoneSettings(port=0),
+        # Hours pass between scenes in no time: nobody's phone has fallen silent by that, and no drill is due.
+        phones=PhoneSettings(port=0, silent_after_s=NEVER_S),
+        drills=DrillSettings(on_shift_start=False, on_change=False),
         espa=(
             EspaLink(source=MEDICINE, listen="127.0.0.1:0", mode="polled", repeat_window_s=REPEAT_WINDOW_S),
             EspaLink(
