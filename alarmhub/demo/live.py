@@ -183,11 +183,12 @@ class Demo:
         usual_port = Settings().api.port
         self._say(f"the hub serves: API port {self.app.api.port}, phones port {self.app.gateway.port}; "
                   f"{len(self.staff.people)} people on duty have signed in")  # fmt: skip
-        self._say("press a button from a second terminal, and see what happens to it:")
-        self._say(f"  {press_command(self.folder, self.app.api.port, usual_port)}")
         here = f"http://127.0.0.1:{self.app.api.port}"
+        self._say(f"a phone of your own: open {here}/phone and sign in {self.login};")
+        self._say('  enrol it, begin a shift with "sal 12 plats 2", and it rings when you')
+        self._say("press a button from a second terminal; see what happens to it there, too:")
+        self._say(f"  {press_command(self.folder, self.app.api.port, usual_port)}")
         self._say(f"the board of ward {BOARD_UNIT}: {board_url(here, BOARD_UNIT, self._board_secret)}")
-        self._say(f"sign in at http://127.0.0.1:{self.app.api.port}/sign-in?next=/phone {self.login}")
         self._say("Ctrl-C ends the demo.")
         if Console().is_terminal:
             await self._watch_table(stop)

@@ -69,6 +69,25 @@ async def test_a_team_alarm_silences_nobody(chromium: Chromium, hub: Hub) -> Non
     await no_barrier(tove.page)
 
 
+async def test_a_second_tap_on_what_has_just_appeared_says_nothing(chromium: Chromium, hub: Hub) -> None:
+    """Klar comes where På plats was: a gloved finger that taps twice must not end a team alarm."""
+    tove = await PhonePage.open(chromium, hub, "tove")
+    await hub.press("team", place="backa/201/12", type="hjartlarm")
+    await tove.rings("Hjärtlarm vuxen")
+    await tove.press("Jag tar den")
+    await tove.page.evaluate(
+        """() => new MutationObserver(() => {
+          const done = document.querySelector('[data-answer=done]');
+          if (done !== null && !window.tapped) { window.tapped = true; done.click(); }
+        }).observe(document.body, { subtree: true, childList: true, attributes: true })"""
+    )
+    await tove.press("På plats")
+    await tove.shows("Du är på plats", "Klar")
+    assert await tove.page.evaluate("window.tapped") and await tove.sent("done") == []
+    await tove.press("Klar")
+    await tove.has_sent("done")
+
+
 async def test_who_cannot_says_so_and_the_colleague_rings_on(chromium: Chromium, hub: Hub) -> None:
     """Kan inte: silent here, and shown as gone."""
     tove = await PhonePage.open(chromium, hub, "tove")

@@ -163,7 +163,9 @@ async def test_who_leaves_with_an_alarm_in_hand_names_who_takes_it(
     await phone.page.get_by_role("combobox").select_option(label="Nils Wiklund")
     await phone.press("Sluta passet")
     await phone.told("Passet är slut.")
-    await nils.rings("Patientkallelse")
+    await nils.rings(
+        "Patientkallelse", "Lämnas över till dig", "Lämnades över av Tove Vallin.", "Ringer andra om"
+    )
     await SCREENS.take(nils.page, "handed-over")
 
 
@@ -211,3 +213,55 @@ async def test_more_says_what_the_phone_cannot_do(chromium: Chromium, people: Ho
     await phone.page.reload()
     await phone.connected()
     await phone.comes_true("alarmhub.ringer.night", "the night profile is kept")
+
+
+async def test_a_pool_phone_goes_from_hand_to_hand(chromium: Chromium, people: House, hub: Hub) -> None:
+    """Out of the drawer it rings for nobody; who signs in carries it, and hands it over by a code."""
+    maria = await enrolled(chromium, hub, "maria")
+    link = await maria.page.evaluate(
+        "alarmhub.api.invite('Lånetelefon 1', true, '201').then(code => code.url)"
+    )
+    pool = PhonePage(await (await chromium.context(hub.url)).new_page())
+    await pool.page.goto(link)
+    await pool.shows("Ingen är inloggad på telefonen", "Den ringer inte förrän någon loggar in.")
+    await SCREENS.take(pool.page, "pool-nobody")
+    await no_barrier(pool.page)
+    await sign_in(pool, "tove")
+    await pool.connected()
+    await pool.shows("Tove Vallin")
+    await hub.press("a", **CALL)
+    await pool.rings("Patientkallelse")
+    await hub.call("POST", "/api/v1/signals", json={"ref": "a", "event": "end"})
+    await pool.silent()
+
+    await pool.press("Mer")
+    await pool.press("Lämna över telefonen")
+    await expect(pool.page.get_by_role("img", name="Kod")).to_be_visible()
+    await SCREENS.take(pool.page, "pool-hand-over", whole=True)
+    await no_barrier(pool.page)
+    code = await pool.page.evaluate("alarmhub.offer.url")
+    nils = await enrolled(chromium, hub, "nils")
+    await nils.page.goto(code)
+    await nils.told("Telefonen är din nu.")
+    await pool.shows("Nils Wiklund")
+    await pool.shows_not("Tove Vallin")
+    await hub.press("b", **CALL)
+    await pool.rings("Patientkallelse", "Du är i vårdlaget där.")
+
+
+async def test_a_link_does_not_take_a_phone_from_its_owner_unasked(
+    chromium: Chromium, people: House, hub: Hub
+) -> None:
+    """Somebody sends a nurse a link: her phone stays hers until she says otherwise."""
+    tove = await PhonePage.open(chromium, hub, "tove")
+    await tove.page.goto(f"/phone#token={hub.house.phone_secrets['nils']}")
+    await tove.shows("Telefonen är redan registrerad.")
+    await SCREENS.take(tove.page, "replace")
+    await no_barrier(tove.page)
+    await tove.press("Nej")
+    await tove.connected()
+    await tove.shows("Tove Vallin")
+    await tove.page.goto(f"/phone#token={hub.house.phone_secrets['nils']}")
+    await tove.press("Ja")
+    await tove.connected()
+    await tove.shows("Nils Wiklund")

@@ -14,6 +14,7 @@ import { alarmList, alarmScreen, availability, banners, covering, lastOne, place
 import { say, sayOr } from "./phone-words.js";
 
 const STATUS_EVERY_MS = 60_000;
+const EARLY_MS = 500;
 const TOAST_MS = 6_000;
 
 export class App {
@@ -25,11 +26,11 @@ export class App {
       availability: "", lastOne: null, notify: globalThis.Notification?.permission ?? "absent", pushes: false,
       enrolling: false, asking: null, offer: null, stale: false, toast: "", toastUntil: 0, notHeard: false,
       aside: new Set(), offset: Date.now() - performance.now(), statusAt: 0, tellsStatus: true, announced: "",
-      focusNext: false, oneTime: "",
+      focusNext: false, since: new Map(), rendered: new Set(), oneTime: "",
     });
     this.api = new Api(() => this.secret);
     this.alarms = new Alarms();
-    this.ringer = new Ringer({ onRang: (alarm) => this.rang(alarm), onChange: () => this.draw() });
+    this.ringer = new Ringer({ onRang: (alarm) => this.rang(alarm), onChange: () => this.capable() });
     this.link = new Link({
       url: () => this.config.socket,
       hello: () => (this.secret && this.config ? { type: "hello", token: this.secret, device: this.device, app: "web", features: [] } : null),
@@ -98,8 +99,16 @@ export class App {
   }
 
   on_result(frame) {
-    if (frame.error === "unknown_type" && !frame.req) this.tellsStatus = false;
+    // A hub that does not know what a status is, or this one, is not told again: twenty faults end a connection.
+    if (["unknown_type", "invalid_field"].includes(frame.error) && !frame.req) this.tellsStatus = false;
     this.answers.result(frame);
+  }
+
+  // What the phone can do has changed: the hub watches over that too.
+  capable() {
+    if (this.toldMute !== this.needsTouch) this.statusAt = 0;
+    this.toldMute = this.needsTouch;
+    this.draw();
   }
 
   on_state(frame) {
@@ -309,7 +318,23 @@ export class App {
     });
   }
 
+  // Whether something to press has only just appeared: a finger on its way meant what was there before.
+  early(key) {
+    this.rendered.add(key);
+    if (!this.since.has(key)) {
+      this.since.set(key, performance.now());
+      setTimeout(() => this.draw(), EARLY_MS + 10);
+    }
+    return performance.now() - this.since.get(key) < EARLY_MS;
+  }
+
   render() {
+    this.rendered = new Set();
+    this.paint();
+    for (const key of this.since.keys()) if (!this.rendered.has(key)) this.since.delete(key);
+  }
+
+  paint() {
     const over = this.mode === "ready" ? covering(this) : undefined;
     const root = document.getElementById("app");
     const covered = over !== undefined;

@@ -32,6 +32,7 @@ export function signIn(app, title = say("sign_in"), ...before) {
 function ownPassword(app) {
   return page(say("must_change"), h("p", { "data-key": "why" }, say("must_change_more")), fault(app),
     h("form", { class: "stack", "data-form": "password", "data-key": "password" },
+      h("input", { type: "text", name: "login", autocomplete: "username", value: app.me.staff, hidden: true }), // for who keeps passwords
       !app.oneTime && h("label", { class: "field" }, say("current_password"), h("input", { name: "current", type: "password", autocomplete: "current-password", required: true })),
       h("label", { class: "field" }, say("new_password"), h("input", { name: "new", type: "password", autocomplete: "new-password", required: true })),
       h("button", { class: "primary wide" }, say("change_shift"))));
@@ -136,6 +137,7 @@ function offScreen(app) {
 export function moreScreen(app) {
   const cannot = cannots(app);
   return page(say("more"), fault(app),
+    app.pool && handover(app),
     h("label", { class: "choice", "data-key": "night" },
       h("input", { type: "checkbox", "data-set": "night", "data-checked": String(app.ringer.night) }),
       h("span", {}, h("strong", {}, say("night")), h("br"), h("span", { class: "soft" }, say("night_more")))),
@@ -144,7 +146,6 @@ export function moreScreen(app) {
     app.notify === "denied" && h("p", { class: "banner warn", "data-key": "denied" }, say("notify_denied")),
     h("div", { class: "card", "data-key": "cannot" }, h("h2", {}, cannot.length ? say("cannots") : say("can_all")),
       cannot.length > 0 && h("ul", { class: "stack" }, cannot.map((text) => h("li", {}, text)))),
-    app.pool && handover(app),
     app.me && wide("sign-out", say("sign_out")));
 }
 

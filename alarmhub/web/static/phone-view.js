@@ -106,6 +106,11 @@ export function typeLabel(alarm) {
   return alarm.type_label && alarm.type_label !== alarm.kind_label ? alarm.type_label : kind;
 }
 
+// A colleague who went home left it to this person, who has not said yes yet.
+function isHanded(alarm) {
+  return alarm.you === "told" && alarm.why.some(({ code }) => code.startsWith("handed_over"));
+}
+
 // A test ring has no place: then its unit, or what it is.
 export function placeOf(alarm) {
   return alarm.place_label || alarm.unit_label || alarm.type_label;
@@ -114,6 +119,7 @@ export function placeOf(alarm) {
 function stand(app, alarm) {
   const waiting = pending(app, alarm);
   if (waiting) return waiting;
+  if (isHanded(alarm)) return say("handed");
   if (alarm.you === "accepted") return say("you_take");
   if (alarm.you === "arrived") return say("you_there");
   if (alarm.you === "holding") return say("you_holding");
@@ -139,7 +145,8 @@ function countdown(app, alarm) {
   if (alarm.next_step_at === null || alarm.drill) return null;
   const left = alarm.next_step_at - app.hubNow();
   const accepted = alarm.phase === "accepted" || alarm.phase === "attended";
-  const words = left < 1000 ? say("next_soon") : say(accepted ? "next_accepted" : "next_ringing", { t: duration(left) });
+  const key = isHanded(alarm) ? "next_handed" : accepted ? "next_accepted" : "next_ringing";
+  const words = left < 1000 ? say("next_soon") : say(key, { t: duration(left) });
   return h("p", { class: "countdown", "data-key": "next" }, words);
 }
 
@@ -201,14 +208,14 @@ function sideButtons(app, alarm, ringing) {
   const muteable = alarm.rings && !app.ringer.isMuted(alarm);
   const side = open(app, alarm).filter((answer) => answer !== mainAnswer(app, alarm));
   const pairs = [
-    ...side.map((answer) => button(alarm, answer, "")),
+    ...side.map((answer) => button(app, alarm, answer, "")),
     number && h("a", { class: "button", href: number, "data-key": "call" }, say("call_back")),
     !ringing && h("button", { "data-do": "back", "data-key": "back" }, say("back")),
   ].filter(Boolean);
   if (pairs.length % 2 === 1) pairs[0].classList.add("alone");
   const proves = muteable && alarm.drill && app.step === "heard";
   return h("div", { class: "answers", "data-key": "answers" },
-    muteable && !alarm.drill && h("button", { class: "quiet", "data-do": "mute", "data-alarm": alarm.id, "data-key": "mute" }, say("mute_ring")),
+    muteable && !alarm.drill && h("button", { class: "quiet", "data-do": "mute", "data-alarm": alarm.id, "data-key": "mute", "aria-disabled": app.early(`${alarm.id} mute`) ? "true" : null }, say("mute_ring")),
     proves && h("button", { class: "quiet", "data-do": "not-heard", "data-alarm": alarm.id, "data-key": "not" }, say("not_heard")),
     pairs);
 }
@@ -220,7 +227,7 @@ function mainAnswer(app, alarm) {
 // Always in sight, whatever the letters' size: the one thing most people press.
 function mainButton(app, alarm) {
   const answer = mainAnswer(app, alarm);
-  if (answer !== undefined) return h("div", { class: "take", "data-key": "take" }, button(alarm, answer, "primary main"));
+  if (answer !== undefined) return h("div", { class: "take", "data-key": "take" }, button(app, alarm, answer, "primary main"));
   if (!alarm.drill || !alarm.rings || app.ringer.isMuted(alarm)) return null;
   const proves = app.step === "heard";
   return h("div", { class: "take", "data-key": "take" }, h("button", {
@@ -228,8 +235,11 @@ function mainButton(app, alarm) {
   }, say(proves ? "heard" : "prov_heard")));
 }
 
-function button(alarm, answer, className) {
-  return h("button", { class: className, "data-do": "answer", "data-answer": answer, "data-alarm": alarm.id, "data-key": answer }, say(answer));
+function button(app, alarm, answer, className) {
+  return h("button", {
+    class: className, "data-do": "answer", "data-answer": answer, "data-alarm": alarm.id, "data-key": answer,
+    "aria-disabled": app.early(`${alarm.id} ${answer}`) ? "true" : null,
+  }, say(answer));
 }
 
 // Which alarm covers the screen: the most urgent that sounds here and was not put aside.

@@ -38,6 +38,7 @@ const PRESSED = {
 };
 
 async function press(app, element) {
+  if (element.getAttribute("aria-disabled") === "true") return;
   const act = PRESSED[element.dataset.do];
   if (act !== undefined) await act(app, element.dataset);
   app.draw();
@@ -65,6 +66,8 @@ function listen(app) {
       app.whoAmI();
     }
   });
+  // A link scanned into the page that is open already.
+  window.addEventListener("hashchange", () => location.hash && location.reload());
   window.addEventListener("popstate", (event) => {
     app.screen = event.state?.screen ?? "alarms";
     app.opened = event.state?.opened ?? "";
@@ -80,7 +83,7 @@ function listen(app) {
 async function begin() {
   document.documentElement.lang = language;
   const app = new App(await openStore());
-  globalThis.alarmhub = app;
+  globalThis.alarmhub = app; // for whoever looks into a phone with a debugger, and for tests
   app.secret = (await app.store.get("secret")) ?? "";
   app.device = (await app.store.get("device")) ?? "";
   app.pool = Boolean(await app.store.get("pool"));
