@@ -173,7 +173,7 @@ class AccountDoor:
             weak = Weak.GUESSED
         if weak is not None:
             raise Failed(
-                HTTPStatus.BAD_REQUEST, "invalid", f"new: expected {_EXPECTED[weak]}", field="new",
+                HTTPStatus.CONFLICT, "weak_password", f"new: expected {_EXPECTED[weak]}", field="new",
                 expected=_EXPECTED[weak], error=weak,
             )  # fmt: skip
         encoded = await self._passwords.hashed(taken.new)
@@ -249,8 +249,8 @@ class AccountDoor:
         self._not_oneself(caller, staff)
         try:
             secret = await self._register.reset(staff, by=caller.subject)
-        except AccountRefused as refused:
-            raise _no_account(refused) from None
+        except AccountRefused:
+            raise _no_account() from None
         return await self._one_time(staff, secret.reveal(), HTTPStatus.OK)
 
     async def _disable(
@@ -261,14 +261,16 @@ class AccountDoor:
         self._not_oneself(caller, staff)
         try:
             await self._register.disable(staff, by=caller.subject)
-        except AccountRefused as refused:
-            raise _no_account(refused) from None
+        except AccountRefused:
+            raise _no_account() from None
         return reply(_encode(Done()))
 
     async def _account_sessions(
         self, request: web.BaseRequest, token: Token | None, staff: str
     ) -> web.StreamResponse:
         require(caller_of(token), Action.ACCOUNTS_WRITE, EVERY_UNIT)
+        if await self._accounts.account(staff=staff) is None:
+            raise _no_account()
         return await self._shown_sessions(request, staff)
 
     def _not_oneself(self, caller: Token, staff: str) -> None:
@@ -310,5 +312,5 @@ def _refused(refused: AccountRefused) -> Failed:
     )  # fmt: skip
 
 
-def _no_account(refused: AccountRefused) -> Failed:
-    return Failed(HTTPStatus.NOT_FOUND, "not_found", "this person has no account", field=refused.field)
+def _no_account() -> Failed:
+    return Failed(HTTPStatus.NOT_FOUND, "not_found", "this person has no account", field="staff")

@@ -209,7 +209,7 @@ _OPERATIONS: Final[dict[str, _Operation]] = {
     ),
     "listPhones": _Operation({200: (drill_door.PhonesOut,)}, (404,), parameters=(_in_path("unit"),)),
     "changePassword": _Operation(
-        {200: (account_door.Changed,)}, (*_BODY, 429), account_door.PasswordIn
+        {200: (account_door.Changed,)}, (*_BODY, 409, 429), account_door.PasswordIn
     ),
     "getWaysIn": _Operation({200: (sign_in_door.WaysIn,)}),
     "passkeyOptions": _Operation({200: (dict[str, Any],)}, (409,)),
@@ -228,7 +228,9 @@ _OPERATIONS: Final[dict[str, _Operation]] = {
         {200: (account_door.OneTimeOut,)}, (404, 409), parameters=(_in_path("staff"),)
     ),
     "disableAccount": _Operation({200: (account_door.Done,)}, (404, 409), parameters=(_in_path("staff"),)),
-    "listAccountSessions": _Operation({200: (account_door.SessionsOut,)}, parameters=(_in_path("staff"),)),
+    "listAccountSessions": _Operation(
+        {200: (account_door.SessionsOut,)}, (404,), parameters=(_in_path("staff"),)
+    ),
     "getOpenapi": _Operation({200: (dict[str, Any],)}),
     "getHealth": _Operation({200: (wire.Health,)}),
     "getReady": _Operation({200: (wire.Health,)}, (503,)),

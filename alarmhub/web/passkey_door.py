@@ -37,7 +37,7 @@ from alarmhub.people import Account, Accounts, Passkey, Taken
 from alarmhub.ports import Desk, Token
 from alarmhub.web import wire
 from alarmhub.web.auth import forbidden
-from alarmhub.web.problems import Failed, invalid
+from alarmhub.web.problems import Failed
 from alarmhub.web.server import WebSettings, read_body, reply
 from alarmhub.web.sessions import Sessions, caller_of, signed_out
 from alarmhub.web.sign_in_door import Serve, SignInOut
@@ -296,7 +296,11 @@ def _shown(passkey: Passkey) -> PasskeyOut:
 
 
 def _no_key() -> Failed:
-    return invalid("credential", "a new passkey of this site, made just now, with user verification")
+    expected = "a new passkey of this site, made just now, with user verification"
+    return Failed(
+        HTTPStatus.CONFLICT, "no_passkey", f"credential: expected {expected}", field="credential",
+        expected=expected, error="no_passkey",
+    )  # fmt: skip
 
 
 def _challenge(credential: dict[str, Any]) -> bytes:

@@ -73,7 +73,7 @@ async def test_a_weak_password_is_refused_and_says_why(new: str, error: str) -> 
         answer = await changed(call, anna, current=OLD, new=new)
         still = await signed_in_with(call, OLD)
 
-    assert (answer.status, answer.body["field"], answer.body["error"]) == (400, "new", error)
+    assert (answer.status, answer.body["field"], answer.body["error"]) == (409, "new", error)
     assert new not in answer.raw.decode()
     assert still.status == 200
 

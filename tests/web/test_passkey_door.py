@@ -108,7 +108,7 @@ async def test_keys_of_elsewhere_or_without_a_finger_are_refused(other: Authenti
     """When they are made and when they are used: phishing pages get nothing that works here."""
     async with running(**SETTINGS) as (hub, call):
         anna = await hub.sign_in("anna")
-        assert (await kept(call, anna, other)).status == 400
+        assert (await kept(call, anna, other)).status == 409
         good = key()
         good.id, good._key = other.id, other._key
         assert (await kept(call, anna, good)).status == 201
@@ -129,7 +129,7 @@ async def test_a_key_is_its_persons_alone() -> None:
         made.handle = hub.accounts.tables.accounts["bo"].handle
         as_bo = await entered(call, made.get(await options_of(call)))
 
-    assert (taken.status, dropped.status, as_bo.status) == (400, 404, 401)
+    assert (taken.status, dropped.status, as_bo.status) == (409, 404, 401)
 
 
 async def test_a_challenge_for_one_thing_serves_no_other() -> None:
@@ -144,7 +144,7 @@ async def test_a_challenge_for_one_thing_serves_no_other() -> None:
         body = {"credential": fresh.create(making.body)}
         others = await call("POST", "/api/v1/me/passkeys", signed=bo, headers=NAME, json=body)
 
-    assert (crossed.status, others.status) == (401, 400)
+    assert (crossed.status, others.status) == (401, 409)
 
 
 @pytest.mark.parametrize("change", [{"disabled_at": NOW}, {"handle": b"another"}])

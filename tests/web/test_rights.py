@@ -150,7 +150,7 @@ ROWS: dict[str, Row] = {
     "getMe": Row(EVERYBODY, unit=False),
     "changePassword": Row(EVERYBODY, unit=False, ready=first_password),
     "newPasskeyOptions": Row(EVERYBODY, unit=False, ok=409),
-    "addPasskey": Row(EVERYBODY, unit=False, ready=no_passkey, ok=400),
+    "addPasskey": Row(EVERYBODY, unit=False, ready=no_passkey, ok=409),
     "listPasskeys": Row(EVERYBODY, unit=False),
     "dropPasskey": Row(EVERYBODY, unit=False, ready=own_passkey),
     "listMySessions": Row(EVERYBODY, unit=False),
