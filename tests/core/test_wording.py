@@ -245,3 +245,9 @@ def test_labels_of_types_and_of_why_a_phone_rings() -> None:
     assert error_label("taken", "en") == "A colleague has already taken it."
     assert (priority_label("high", "sv"), phase_label("accepted", "sv")) == ("hög", "någon kommer")
     assert flag_label("place_unknown", "sv") == "okänd plats"
+
+
+def test_who_is_handed_an_alarm_reads_by_whom() -> None:
+    """Why it rings here, with the colleague's name."""
+    assert why_label("handed_over:anna", "sv", site()) == "lämnades över av Anna Ek"
+    assert why_label("handed_over:gone", "en", site()) == "handed over by gone"

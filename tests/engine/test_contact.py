@@ -157,3 +157,21 @@ def test_nothing_old_is_kept() -> None:
         touches.untouched_ring(f"s{number}", "a", NOW)
     touches.untouched(NOW + HALF_HOUR_MS)
     assert not touches._rings
+
+
+def test_a_person_is_reached_elsewhere_on_any_other_device() -> None:
+    """By socket or by push; the device asked about counts for nothing, and one device is asked by itself."""
+    contacts = Contacts()
+    assert contacts.elsewhere("anna", "a") is Reach.NONE
+    contacts.device("anna", "a", Reach.LIVE)
+    assert contacts.elsewhere("anna", "a") is Reach.NONE and contacts.elsewhere("anna", "b") is Reach.LIVE
+    contacts.pushable("anna", ("a",))
+    assert contacts.elsewhere("anna", "a") is Reach.NONE
+    contacts.pushable("anna", ("a", "b"))
+    assert contacts.elsewhere("anna", "a") is Reach.PUSHABLE
+    contacts.device("anna", "b", Reach.RECENT)
+    assert contacts.elsewhere("anna", "a") is Reach.RECENT
+    assert contacts.of_device("anna", "a") is Reach.LIVE
+    assert contacts.of_device("anna", "c") is contacts.of_device("bo", "a") is Reach.NONE
+    contacts.device("anna", "b", Reach.NONE)
+    assert contacts.of_device("anna", "b") is Reach.PUSHABLE

@@ -101,3 +101,26 @@ def test_an_empty_ward_is_warned_of_once_per_gap() -> None:
     assert again == [] and warned == {"205"}
     over, warned = notices.unstaffed(site, T0 + 900_001, T0 + 2_700_001, warned, {})
     assert over == [] and warned == set()
+
+
+def test_a_substitute_is_asked_by_name_and_the_word_ends_under_the_same_key() -> None:
+    """A request of her alone, in the site's language, about the unit she answers for."""
+    signal = notices.stands_in(SITE, "olle", "eva", "205")
+    over = notices.stands_in_no_more(SITE, "olle")
+    assert (signal.kind, signal.targets, signal.unit) == (Kind.REQUEST, ("staff:eva",), "205")
+    assert signal.text == "Eva svarar för Avd 205 medan Olle är borta"
+    assert (over.event, over.source, over.key) == (SignalEvent.END, signal.source, signal.key)
+    english = notices.stands_in(replace(SITE, language="en"), "olle", "gone", "999")
+    assert english.text == "gone answers for 999 while Olle is away"
+
+
+def test_a_test_ring_is_a_heard_drill_of_one_person_and_known_as_hers() -> None:
+    """Each has a key of its own, so that another rings anew."""
+    first, second = (notices.trial_ring(SITE, "eva", "202", at) for at in (T0, T0 + 1))
+    assert (first.kind, first.heard, first.targets) == (Kind.DRILL, True, ("staff:eva",))
+    assert first.key != second.key
+    ward = Ward()
+    (id,) = ward.take(first)
+    assert notices.is_trial_ring(ward.alarms[id], "eva")
+    assert not notices.is_trial_ring(ward.alarms[id], "ev")
+    assert not notices.is_trial_ring(ward.press("12/1").alarm, "eva")
