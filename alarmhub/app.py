@@ -64,8 +64,9 @@ STANDBY_LOOK_EVERY_S = 0.1
 OPEN_AGAIN_EVERY_S = 0.5
 OTHER_COMES_BACK_WITHIN_S = 1.0
 DRAIN_WITHIN_S = 5.0
-COLLECT_AT = (100_000, 10, 1_000_000)
-"""Of Python's collector by itself: only in a flood. Little here is garbage that refers to itself."""
+COLLECT_AT = (100_000, 1_000_000, 1_000_000)
+"""Of Python's collector by itself: only in a flood, and only what is new: all that ten thousand phones
+brought when they came back took it a second. Little here is garbage that refers to itself."""
 COLLECT_YOUNG_EVERY_S = 1.0
 COLLECT_ALL_EVERY_S = 600.0
 LOCAL_SCOPES = ("drills:read", "drills:write", "signals:write", "alarms:read", "metrics:read", "trials:write")

@@ -128,7 +128,7 @@ class PhoneClient:
 
     async def open_socket(self, within_s: float = 10) -> None:
         """Only the WebSocket, without a hello; for tests of what the hub does then."""
-        self.closed, self.synced, self._fresh = None, False, set()
+        self.closed, self.synced, self._fresh, self.warnings = None, False, set(), []
         self._socket = await connect(
             self.url,
             subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]  # a NewType of str

@@ -39,6 +39,8 @@ OFFERED_PER_S: Final = 62.0
 AWAKE: Final = 200
 """Phones whose sockets stay open in the storm: their alarms are measured."""
 BACK_WITHIN_S: Final = 20.0
+BEDS_PER_UNIT: Final = 20
+"""Of a hospital with ten thousand phones: each unit that falls silent is news."""
 QUIET_S: Final = 12.0
 STORM_S: Final = 12.0
 SETTLE_S: Final = 3.0
@@ -76,11 +78,11 @@ class Ground:
             yield
 
     @contextmanager
-    def hub(self, transports: tuple[str, ...], phones: int = 0) -> Iterator[Target]:
+    def hub(self, transports: tuple[str, ...], phones: int = 0, beds_per_unit: int = 0) -> Iterator[Target]:
         """A hub on a fresh database whose phones have an address of these transports, in turn."""
         self._count += 1
         name = f"load_push{self._count}"
-        layout = load_site.Layout(phones or self.setup.phones, self.setup.beds_per_unit)
+        layout = load_site.Layout(phones or self.setup.phones, beds_per_unit or self.setup.beds_per_unit)
         hub = Hub(
             self._database.fresh(name), load_site.site_file(layout), load_site.SOURCE, loop=self.setup.loop,
             settings=settings(self.ports),
@@ -246,7 +248,7 @@ def throughput(ground: Ground, transport: str, seconds: float) -> tuple[dict[str
 def reconnect(ground: Ground, phones: int) -> tuple[dict[str, Any], list[str]]:
     """All phones but some reconnect at once; how soon they are in, and what alarms on the others feel."""
     seed = ground.setup.seed
-    with ground.hub((), phones) as target:
+    with ground.hub((), phones, BEDS_PER_UNIT) as target:
         few = replace(target, phone_secrets=target.phone_secrets[:AWAKE])
         storm = Storm(target.host, target.phone_port, target.phone_secrets[AWAKE:])
         one = Round(few, Prompt(seed))

@@ -97,6 +97,8 @@ class Handsets:
         duty = self._duty.setdefault(kept.staff, Shift(since))
         duty.told.update(Cause(word) for word in kept.told if word in CAUSES)
         phone.shift_at = since
+        for cause in phone.tracks:
+            self._notices.goes_with(phone, cause)
 
     def _phone(self, staff: str, device: str, at: int) -> Handset:
         phones = self._of.setdefault(staff, {})
@@ -335,7 +337,7 @@ class Handsets:
         """See `ports.PhoneWatch.warnings_of`: of her own phones, and of others' where she leads the shift."""
         world = self._world()
         language = world.site.language
-        phones = self._of.get(staff, {}).values() if staff in self._state else ()
+        phones = self._of.get(staff, {}).values() if staff in world.roster.by_staff else ()
         several = len(phones) > 1
         own = tuple(
             (f"{phone.label}: " if several and phone.label else "") + own_text(cause, phone.said, language)

@@ -20,6 +20,9 @@ from alarmhub.core.world import World
 from alarmhub.engine import notices
 from alarmhub.engine.handset import Handset
 
+DOUBTED_MS: Final = 60_000
+"""A notice that a start found open, and no warning that goes with it: a crash came between the two. So long
+the warning may come back."""
 TAKEN_BY_MS: Final = 10_000
 """A notice that is not open so long after it was said was refused, or is over."""
 TOLD_BY_CORE: Final = Cause.UNTOUCHED
@@ -39,12 +42,19 @@ class PhoneNotices:
         self._world, self._say, self._opened = world, say, opened
         self._open: dict[str, tuple[str, int]] = {}
         """Key → unit, and when it was said."""
+        self._doubted: dict[str, int] = {}
+        """Key → when a start found it."""
 
     def take(self, alarms: Iterable[Alarm], now: int) -> None:
         """What a start found open."""
         for alarm in alarms:
             if alarm.source == notices.HUB and alarm.type.startswith(QUIET_TYPES):
                 self._open[alarm.key] = (alarm.unit, now)
+                self._doubted[alarm.key] = now
+
+    def goes_with(self, phone: Handset, cause: Cause) -> None:
+        """A start found this warning up."""
+        self._doubted.pop(_key(phone, cause), None)
 
     def began(self, phone: Handset, cause: Cause, units: Sequence[str], now: int) -> bool:
         """A warning began; whether a shift leader of these units hears of it."""
@@ -54,6 +64,9 @@ class PhoneNotices:
         for unit in units:
             if any(leader != phone.staff for leader in shift_leaders(unit, "", world)):
                 key, also = _key(phone, cause), _also(phone.staff, cause, world)
+                if key in self._open:
+                    self._doubted.pop(key, None)
+                    return True
                 self._open[key] = (unit, now)
                 self._say(notices.phone(world.site, unit, key, cause, phone.said, phone.label, also))
                 return True
@@ -65,6 +78,8 @@ class PhoneNotices:
 
     def look(self, now: int) -> None:
         """Take back what nobody answered in its time: the warning stays where warnings stand."""
+        for key in [key for key, at in self._doubted.items() if now - at >= DOUBTED_MS]:
+            self._end(key)
         for key, (_, said_at) in list(self._open.items()):
             alarm = self._opened(notices.HUB, key)
             if alarm is None:
@@ -75,6 +90,7 @@ class PhoneNotices:
 
     def _end(self, key: str) -> None:
         unit, _ = self._open.pop(key, ("", 0))
+        self._doubted.pop(key, None)
         if unit:
             self._say(notices.phone_over(key, unit))
 

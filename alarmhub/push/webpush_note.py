@@ -80,8 +80,9 @@ def headers(note: Note, authorization: str) -> dict[str, str]:
 
 
 def body(note: Note, target: PushTarget) -> bytes:
-    """The note, for this browser's eyes only. Its keys are without fault."""
-    said = {"aid": note.alarm, "seq": note.rev, "prio": note.priority, "drill": int(note.drill)}
+    """The note, for this browser's eyes only, in the words of the phone app's service worker (static/sw.js).
+    Its keys are without fault."""
+    said = {"alarm": note.alarm, "rev": note.rev, "priority": note.priority, "drill": note.drill}
     pusher = WebPusher({"endpoint": target.address, "keys": target.keys})
     return bytes(pusher.encode(_encode(said))["body"])
 

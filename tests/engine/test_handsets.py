@@ -269,6 +269,8 @@ async def test_a_restart_remembers_warnings_and_raises_no_false_alarm() -> None:
     everybody = dict(shift.reach)
     shift.reach = {}
     await shift.begin()
+    # A phone that is back before anything was looked at is told all the same.
+    assert shift.handsets.warnings_of("anna") == ("Batteriet är på 14 %: ladda telefonen.",)
     await shift.later(100)
     # Nobody has come back yet, and nobody is warned of for it.
     assert shift.wrong() == {("anna", "battery_low"), ("bo", "silent")}

@@ -107,4 +107,27 @@ def test_a_start_takes_over_what_it_finds_open() -> None:
     ward.later(121)
     desk.open = {"m": muted.alarm, "n": many.alarm}
     desk.notices.look(T0 + 121_000)
+    # Taken back once: nobody answered it in its time, and no warning goes with it.
     assert [s.key for s in desk.said] == ["m"]
+
+
+def test_a_notice_without_its_warning_is_doubted_for_a_minute() -> None:
+    """A crash came between the two: it ends, unless the warning was found or comes back; nobody is asked
+    again."""
+    desk = Desk(Ward())
+    for cause in (Cause.MUTED, Cause.SILENT, Cause.BATTERY_LOW):
+        desk.began("anna", cause, "201")
+    keys = [s.key for s in desk.said]
+    ward = Ward()
+    open_ = [
+        ward.press("", "request", source="hub", type=s.type, unit="201", key=s.key, event="once").alarm
+        for s in desk.said
+    ]
+    again = Desk(ward)
+    again.open = dict(zip(keys, open_, strict=True))
+    again.notices.take(open_, T0)
+    again.notices.goes_with(again.phone("anna"), Cause.MUTED)
+    again.notices.look(T0 + 59_999)
+    assert again.began("anna", Cause.SILENT, "201") and again.said == []
+    again.notices.look(T0 + 60_000)
+    assert [s.key for s in again.said] == [keys[2]]

@@ -205,6 +205,23 @@ class TestSecondAttempt:
             assert sent.outcome is outcome and took_s < 2.2 and sent.retry_after_s > 0
             assert server.counted[WELL] == 2
 
+    @pytest.mark.parametrize(
+        "fate",
+        [Answer(503), Answer(429), Reset(), Reset(ErrorCodes.REFUSED_STREAM)],
+        ids=["503", "429", "reset", "refused-stream"],
+    )
+    async def test_a_failure_disturbs_no_push_beside_it(self, p8: str, fate: Fate) -> None:
+        """On the same connections, in the same instant."""
+        async with apple(p8) as (apns, server):
+            server.fate = only(SICK, fate)
+            results = await asyncio.gather(
+                *(timed(apns.send(phone(SICK if n % 3 == 0 else WELL), note(n))) for n in range(150))
+            )
+            well = [result for n, result in enumerate(results) if n % 3]
+            assert {sent.outcome for sent, _ in well} == {Outcome.TAKEN}
+            assert server.counted[WELL] == 100 and server.opened == 2
+            assert max(took_s for _, took_s in results) < 2.5
+
     @pytest.mark.parametrize("fate", [Silence(), Deaf()], ids=["silence", "half-open"])
     async def test_silence_is_answered_by_the_other_connection(self, p8: str, fate: Fate) -> None:
         """After a third of the time, while others go through undisturbed."""

@@ -90,7 +90,8 @@ class TestWhatIsSaid:
             assert await push.send(browser(f"{site.url}/push/1"), note()) == Sent(Outcome.TAKEN, "201")
 
             [got] = site.got
-            assert BROWSER.reads(got.body) == {"aid": "alarm1", "seq": 3, "prio": "high", "drill": 0}
+            said = {"alarm": "alarm1", "rev": 3, "priority": "high", "drill": False}
+            assert BROWSER.reads(got.body) == said
             assert b"alarm1" not in got.body and "alarm1" not in str(got.headers)
             assert (got.headers["TTL"], got.headers["Urgency"]) == ("60", "high")
             assert got.headers["Content-Encoding"] == "aes128gcm"

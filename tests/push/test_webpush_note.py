@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
+import alarmhub.web
+from alarmhub.people import PushTarget
 from alarmhub.push.transport import Outcome, Sent
-from alarmhub.push.webpush_note import TTL_MOST_S, headers, keys_fault, topic, verdict
+from alarmhub.push.webpush_note import TTL_MOST_S, body, headers, keys_fault, topic, verdict
 from tests.support.push import note
-from tests.support.subscription import CURVE, opened, unb64
+from tests.support.subscription import CURVE, Browser, opened, unb64
 
 
 @pytest.mark.parametrize(
@@ -60,3 +64,13 @@ def test_the_reader_of_these_tests_reads_the_example_of_rfc_8291() -> None:
         "EqKK6PBru3jl7A_yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN"
     )
     assert opened(body, key, unb64("BTBZMqHH6r4Tts7J_aSIgg")) == b"When I grow up, I want to be a watermelon"
+
+
+def test_the_note_is_in_the_words_of_the_service_worker() -> None:
+    """It is what reads it: each word stands there."""
+    browser = Browser()
+    target = PushTarget(device="d", transport="webpush", address="", registered_at=0, keys=browser.keys)
+    said = browser.reads(body(note(), target))
+    worker = (Path(alarmhub.web.__file__).parent / "static" / "sw.js").read_text(encoding="utf-8")
+    assert sorted(said) == ["alarm", "drill", "priority", "rev"]
+    assert all(f"said.{word}" in worker for word in said)
