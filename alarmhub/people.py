@@ -212,6 +212,10 @@ class PushTargets(Protocol):
         """Add, or replace the device's one for this transport; an address of another device moves here."""
         ...
 
+    async def took(self, targets: Sequence[PushTarget], at: int) -> None:
+        """Providers took a push for these at that time; one that has another address by now is left alone."""
+        ...
+
     async def drop_target(self, device: str, transport: str, address: str) -> bool:
         """It is dead; False when the device has another address by now."""
         ...

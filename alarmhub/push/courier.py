@@ -147,6 +147,8 @@ class PushCourier:
     def _settled(self, target: PushTarget, sent: Sent) -> bool:
         """Whether nothing more is to be tried at this address."""
         match sent.outcome:
+            case Outcome.TAKEN:
+                self._book.took(target)
             case Outcome.DEAD:
                 self._book.died(target, sent.detail)
             case Outcome.REFUSED:

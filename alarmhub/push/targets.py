@@ -14,6 +14,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from alarmhub import logs
 from alarmhub.clock import Clock
 from alarmhub.logs import Line
@@ -26,6 +28,7 @@ AGAIN_S: Final = 1.0
 LOOK_AFTER_S: Final = 5.0
 """Secrets change by the dozen when a shift begins, and whoever changes them here says so (`carried`): what is
 read again is for changes made elsewhere, and one reading does for all of them."""
+NOTED_EVERY_MS: Final = 24 * 3_600_000
 AT_ONCE: Final = 500
 """So many rows are taken in before the loop may do something else."""
 
@@ -57,6 +60,7 @@ class TargetBook:
         self._edits = 0
         self._loading = asyncio.Lock()
         self._looks_soon = False
+        self._took: list[PushTarget] = []
         self.on_dead: list[Callable[[str, str], None]] = []
 
     def __len__(self) -> int:
@@ -140,9 +144,11 @@ class TargetBook:
     ) -> None:
         """From now on this phone, carried by `staff` ("" = nobody), is reached here. Raises
         StoreUnavailable."""
+        known = self._targets.get(device, {}).get(transport)
         target = PushTarget(
             device=device, transport=transport, address=address, registered_at=self._clock.now(),
             keys=dict(keys),
+            taken_at=known.taken_at if known is not None and known.address == address else None,
         )  # fmt: skip
         await self._store.put_target(target)
         self._edits += 1
@@ -176,6 +182,27 @@ class TargetBook:
             self._carried[device] = staff
             self._devices.setdefault(staff, set()).add(device)
             self._tell(staff)
+
+    def took(self, target: PushTarget) -> None:
+        """Its provider took a push for this address: noted once a day, together with others."""
+        now = self._clock.now()
+        known = self._targets.get(target.device, {}).get(target.transport)
+        if known is None or known.address != target.address or now - (known.taken_at or 0) < NOTED_EVERY_MS:
+            return
+        self._targets[target.device][target.transport] = replace(known, taken_at=now)
+        self._took.append(known)
+        if len(self._took) == 1:
+            spawn(self._note_took(), "push targets taken", self._crew, ends=True)
+
+    async def _note_took(self) -> None:
+        while self._took:
+            await asyncio.sleep(LOOK_AFTER_S)
+            noted = self._took[:AT_ONCE]
+            try:
+                await self._store.took(noted, self._clock.now())
+            except StoreUnavailable:
+                continue
+            del self._took[: len(noted)]
 
     def died(self, target: PushTarget, detail: str) -> None:
         """Its provider says that nothing will ever reach this address."""

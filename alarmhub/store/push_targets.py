@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from alarmhub.people import PushTarget
 from alarmhub.ports import StoreUnavailable
+from alarmhub.store import rows
 from alarmhub.store.memory import Tables
 from alarmhub.store.postgres import PostgresStore
 from alarmhub.store.queries import QUERIES
@@ -43,6 +45,12 @@ class PostgresPushTargets:
                 QUERIES["push_target_put"], target.device, target.transport, target.address,
                 target.registered_at, msgspec.json.encode(target.keys), target.taken_at,
             )  # fmt: skip
+
+    async def took(self, targets: Sequence[PushTarget], at: int) -> None:
+        """See `people.PushTargets.took`."""
+        named = rows.columns(((t.device, t.transport, t.address) for t in targets), 3)
+        async with self._store.reading() as connection:
+            await connection.execute(QUERIES["push_targets_took"], *named, at)
 
     async def drop_target(self, device: str, transport: str, address: str) -> bool:
         """See `people.PushTargets.drop_target`."""
@@ -77,6 +85,15 @@ class MemoryPushTargets:
             if (other.transport, other.address) == (target.transport, target.address):
                 del known[key]
         known[target.device, target.transport] = target
+
+    async def took(self, targets: Sequence[PushTarget], at: int) -> None:
+        """See `people.PushTargets.took`."""
+        self._reach()
+        for target in targets:
+            key = (target.device, target.transport)
+            known = self._tables.push_targets.get(key)
+            if known is not None and known.address == target.address:
+                self._tables.push_targets[key] = replace(known, taken_at=at)
 
     async def drop_target(self, device: str, transport: str, address: str) -> bool:
         """See `people.PushTargets.drop_target`."""

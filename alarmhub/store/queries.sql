@@ -349,6 +349,11 @@ VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (device, transport) DO UPDATE SET address = excluded.address, keys = excluded.keys,
     registered_at = excluded.registered_at, taken_at = excluded.taken_at;
 
+-- push_targets_took --
+UPDATE push_target p SET taken_at = $4
+FROM unnest($1::text[], $2::text[], $3::text[]) u (device, transport, address)
+WHERE p.device = u.device AND p.transport = u.transport AND p.address = u.address;
+
 -- push_target_drop --
 DELETE FROM push_target WHERE device = $1 AND transport = $2 AND address = $3 RETURNING 1;
 

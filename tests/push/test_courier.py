@@ -342,3 +342,21 @@ async def test_a_defect_in_one_way_costs_that_way_alone() -> None:
         await until(lambda: not shift.tables.outbox, "it is settled", within_s=1)
         assert shift.metrics.effects.labels("push", "sent")._value.get() == 1
         assert not shift.crew.fatal.done()
+
+
+@in_virtual_time
+async def test_what_a_provider_has_taken_once_is_remembered_with_the_address() -> None:
+    """Once a day: a later refusal then says something about us, not about the phone."""
+    shift = PushShift()
+    shift.alone("anna")
+    async with shift:
+        await shift.press("12/1")
+        await passes(0.1)
+        assert [t.taken_at for t in shift.book.of("anna")] == [shift.clock.now() - 100]
+        await passes(6)
+        (stored,) = shift.tables.push_targets.values()
+        first = stored.taken_at
+        assert first is not None
+        await shift.press("12/2")
+        await passes(12)
+        assert [t.taken_at for t in shift.tables.push_targets.values()] == [first]

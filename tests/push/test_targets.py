@@ -142,6 +142,18 @@ async def test_a_phone_registers_and_moves(shelf: Shelf) -> None:
     assert [t.device for t in shelf.tables.push_targets.values()] == ["p2"]
 
 
+async def test_an_app_that_says_the_same_again_keeps_what_is_known_of_the_address(shelf: Shelf) -> None:
+    """At each of its starts; another address has no past."""
+    await shelf.book.put("p1", "anna", "webpush", "a", {})
+    shelf.book.took(shelf.book.of("anna")[0])
+    await shelf.book.put("p1", "anna", "webpush", "a", {})
+    (same,) = shelf.book.of("anna")
+    assert same.taken_at is not None
+    await shelf.book.put("p1", "anna", "webpush", "b", {})
+    (other,) = shelf.book.of("anna")
+    assert other.taken_at is None
+
+
 async def test_what_cannot_be_stored_counts_for_nothing(shelf: Shelf) -> None:
     """The phone is told, and tries again."""
     shelf.store.away = True

@@ -117,6 +117,23 @@ async def test_a_dead_address_goes_and_a_newer_one_stays(shelf: Shelf) -> None:
     assert list(await shelf.targets.targets()) == []
 
 
+async def test_what_a_provider_took_is_noted_at_its_address(shelf: Shelf) -> None:
+    """Many at once; one that was replaced meanwhile keeps its own story, one that is gone is no fault."""
+    for phone in ("p1", "p2"):
+        await shelf.phone(phone)
+        await shelf.targets.put_target(target(phone, f"to-{phone}"))
+    await shelf.targets.put_target(target("p2", "newer"))
+
+    given = [target("p1", "to-p1"), target("p2", "to-p2"), target("p3", "gone")]
+    await shelf.targets.took(given, NOW + 7)
+    await shelf.targets.took([], NOW + 8)
+
+    assert [(t.address, t.taken_at) for t in await shelf.targets.targets()] == [
+        ("to-p1", NOW + 7),
+        ("newer", None),
+    ]
+
+
 async def test_a_revoked_phone_has_no_targets_and_no_carrier(shelf: Shelf) -> None:
     """Lost and revoked: nothing is sent there any more. A phone nobody carries has targets all the same."""
     await shelf.phone("p1", "anna")
@@ -140,6 +157,7 @@ async def test_without_the_database_it_says_so(shelf: Shelf) -> None:
         shelf.targets.targets(),
         shelf.targets.carriers(),
         shelf.targets.put_target(target("p1")),
+        shelf.targets.took([target("p1")], NOW),
         shelf.targets.drop_target("p1", "webpush", "a"),
     ):
         with pytest.raises(StoreUnavailable):
