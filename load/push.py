@@ -110,7 +110,7 @@ class Ground:
         return found
 
     def _alarm_in(self, body: bytes) -> str:
-        return str(json.loads(self._browser.read(body))["aid"])
+        return str(json.loads(self._browser.read(body))["alarm"])
 
 
 def run_push(

@@ -123,12 +123,12 @@ async def test_a_sleeping_phone_is_woken_and_its_receipt_holds_the_step(database
         alarm = (await hub.press("r1")).body["alarm"]
         await until(lambda: service.of(NURSE), "it is pushed", within_s=5)
         note = service.of(NURSE)[0]
-        assert note == {"aid": alarm, "seq": 1, "prio": "low", "drill": 0}
+        assert note == {"alarm": alarm, "rev": 1, "priority": "low", "drill": False}
 
         shown = await phone(hub, NURSE, "GET", "/api/v1/phone/alarms")
         (frame,) = shown["alarms"]
         assert (frame["id"], frame["rings"], frame["place_label"]) == (alarm, True, "Bed 0")
-        receipt = {"event": "rang", "rev": note["seq"], "via": "webpush"}
+        receipt = {"event": "rang", "rev": note["rev"], "via": "webpush"}
         await phone(hub, NURSE, "POST", f"/api/v1/alarms/{alarm}/receipts", json=receipt)
         stored = await until(lambda: _rang(hub, alarm), "the receipt is stored", within_s=5)
         assert stored["via"] == "webpush" and stored["device"] == f"{NURSE}-pocket"
@@ -164,7 +164,7 @@ async def test_a_push_that_a_crash_came_before_is_sent_by_the_next_hub(database_
         await hub.start()
         for person in (NURSE, COLLEAGUE):
             await until(lambda person=person: service.of(person), f"{person} is pushed to", within_s=5)  # type: ignore[misc]
-            assert {note["aid"] for note in service.of(person)} == {alarm}
+            assert {note["alarm"] for note in service.of(person)} == {alarm}
         assert await turn_of(hub, alarm) == 1, "the restart has passed nobody over"
 
         async def settled() -> bool:
@@ -206,8 +206,8 @@ async def test_high_priority_is_pushed_beside_the_socket(database_dsn: str) -> N
             urgent = (await hub.press("urgent", type=None, kind="emergency")).body["alarm"]
             await awake.wait_alarm(5, id=urgent)
             await until(lambda: service.of(NURSE), "it is pushed", within_s=5)
-            assert {note["aid"] for note in service.of(NURSE)} == {urgent} != {calm.id}
-            assert service.of(NURSE)[0]["prio"] == "high"
+            assert {note["alarm"] for note in service.of(NURSE)} == {urgent} != {calm.id}
+            assert service.of(NURSE)[0]["priority"] == "high"
         finally:
             await awake.close()
 
