@@ -237,3 +237,20 @@ async def test_no_link_sends_anybody_elsewhere(house: House, open_page: OpenPage
     page = await open_page(f"/sign-in?next={next_}")
     await enter(page, "tove", CHOSEN)
     await expect(page.get_by_text("Inloggad som Tove Vallin")).to_be_visible()
+
+
+async def test_the_hospitals_sign_in_comes_first_and_knows_where_one_wanted_to_go(
+    chromium: Chromium, hub: Hub
+) -> None:
+    """One press; whether to stay signed in goes along."""
+    context = await chromium.context(hub.url)
+    page = await context.new_page()
+    ways = {"local": True, "passkeys": True, "oidc": "Region Fjällmark", "signed_in": False}
+    await page.route("**/api/v1/session", lambda route: route.fulfill(json=ways))
+    await page.goto("/sign-in?next=/phone")
+    link = page.get_by_role("link", name="Logga in med Region Fjällmark")
+    await expect(link).to_have_attribute("href", "/oidc/start?next=%2Fphone&keep=0")
+    await page.get_by_label("Min egen enhet: förbli inloggad här").check()
+    await expect(link).to_have_attribute("href", "/oidc/start?next=%2Fphone&keep=1")
+    await sound(page)
+    await SCREENS.take(page, "sign-in-hospital", whole=True)

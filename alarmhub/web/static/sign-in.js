@@ -21,7 +21,7 @@ function entered(answer, password) {
   else goOn();
 }
 
-function passwordForm(keep) {
+function passwordForm(keep, first) {
   const login = field(words.login, {
     name: "login", autocomplete: "username", autocapitalize: "none", spellcheck: "false", required: true,
     maxlength: 64,
@@ -29,7 +29,7 @@ function passwordForm(keep) {
   const password = field(words.password, {
     name: "password", type: "password", autocomplete: "current-password", required: true, maxlength: 256,
   });
-  const button = el("button", { class: "primary wide", type: "submit" }, words.sign_in);
+  const button = el("button", { class: first ? "primary wide" : "wide", type: "submit" }, words.sign_in);
   const form = el("form", { novalidate: true, onsubmit: submit }, login.node, password.node, button);
 
   async function submit(event) {
@@ -73,7 +73,7 @@ function passkeyButton(keep) {
 }
 
 function hospitalLink(name, keep) {
-  const link = el("a", { class: "button wide", href: "/sign-in" }, words.with_hospital(name));
+  const link = el("a", { class: "button primary wide", href: "/sign-in" }, words.with_hospital(name));
   const point = () => {
     link.href = `/oidc/start?${new URLSearchParams({ next, keep: keep.checked ? "1" : "0" })}`;
   };
@@ -128,7 +128,7 @@ async function show() {
   const { local, passkeys, oidc } = ways.ok ? ways.body : { local: true, passkeys: false, oidc: null };
   if (oidc !== null) parts.push(hospitalLink(oidc, keep));
   if (oidc !== null && local) parts.push(el("p", { class: "or" }, words.or));
-  if (local) parts.push(passwordForm(keep));
+  if (local) parts.push(passwordForm(keep, oidc === null));
   if (passkeys && canPasskeys) parts.push(passkeyButton(keep));
   app.replaceChildren(
     el("header", {}, el("h1", {}, words.sign_in)),
