@@ -22,6 +22,7 @@ from load import day, machine, rates, report, steady
 from load.bench import FLOOR, HUB, LOOPS, PINNINGS, Bench, Setup
 from load.boards import BOARDS, run_boards
 from load.database import DatabaseFault
+from load.drills import PACE_S, run_drills
 from load.intake import run_intake
 from load.push import run_push
 from load.systems import SystemFault
@@ -124,6 +125,23 @@ def boards(boards: int, rate: float, seconds: float, **options: Any) -> None:
             profile=options["database"], say=say,
         )  # fmt: skip
     report.write(options["out"], {"boards": rows}, {})
+    finish(found)
+
+
+@main.command()
+@common(phones=200)
+@click.option("--rate", default=20.0, show_default=True, help="Alarms per second.")
+@click.option("--pairs", default=3, show_default=True, help="Times it is played without and with drills.")
+@click.option("--seconds", default=10.0, show_default=True, help="Measured seconds of a round.")
+@click.option("--warmup", default=3.0, show_default=True, help="Seconds discarded before.")
+@click.option("--pace", default=PACE_S, show_default=True, help="Seconds between two drills; a hub's own: 2.")
+def drills(rate: float, pairs: int, seconds: float, warmup: float, pace: float, **options: Any) -> None:
+    """What drills of one unit after the other cost the alarms meanwhile."""
+    with bench_of(options) as bench:
+        rows, found = run_drills(
+            bench, rate=rate, pairs=pairs, seconds=seconds, warmup_s=warmup, pace_s=pace, say=say
+        )
+    report.write(options["out"], {"drills": rows}, {})
     finish(found)
 
 
