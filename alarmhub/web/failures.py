@@ -5,6 +5,7 @@ It refuses to keep what was typed: its keys are digests, and the oldest are forg
 
 from __future__ import annotations
 
+import ipaddress
 from collections import OrderedDict
 from hashlib import sha256
 from http import HTTPStatus
@@ -62,7 +63,19 @@ class Failures:
         return self._buckets.get(key, attempts.EMPTY)
 
 
+def _area(peer: str) -> str:
+    """One who calls: an address, or of IPv6 the /64 that one connection has to itself."""
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return peer
+    if address.version == 4:
+        return peer
+    return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
+
+
 def _keys(login: str, peer: str) -> tuple[bytes, bytes, bytes]:
+    peer = _area(peer)
     texts = (f"here\0{login}\0{peer}", f"login\0{login}", f"peer\0{peer}")
     here, anywhere, address = (sha256(text.encode("utf-8", "replace")).digest() for text in texts)
     return here, anywhere, address

@@ -49,3 +49,17 @@ def test_what_was_typed_is_nowhere() -> None:
 
     assert b"hemligt" not in b"".join(counted._buckets)
     assert all(len(key) == 32 for key in counted._buckets)
+
+
+def test_who_has_a_whole_network_of_addresses_is_still_one() -> None:
+    """IPv6 hands each connection 2^64 of them; another network is another."""
+    counted = Failures()
+    for n in range(attempts.HERE.most):
+        counted.begin("anna", f"2001:db8:1:2::{n:x}", NOW)
+    with pytest.raises(Failed):
+        counted.begin("anna", "2001:db8:1:2:ffff::1", NOW)
+    counted.begin("anna", "2001:db8:1:3::1", NOW)
+    for n in range(attempts.HERE.most):
+        counted.begin("bo", "::ffff:10.0.0.1" if n % 2 else "10.0.0.1", NOW)
+    with pytest.raises(Failed):
+        counted.begin("bo", "10.0.0.1", NOW)
