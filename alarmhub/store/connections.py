@@ -41,8 +41,8 @@ _SERVER_SETTINGS = {
 _DATA_CLASSES = frozenset({"21", "22", "23", "54"})
 # Classes: 08 connection, 40 rolled back, 53 resources, 57 operator, 58 system, XX internal.
 _AWAY_CLASSES = frozenset({"08", "40", "53", "57", "58", "XX"})
-# Read-only, object in use, lock not available.
-_AWAY = frozenset({"25006", "55006", "55P03"})
+# Read-only, a database that takes no connections, object in use, lock not available.
+_AWAY = frozenset({"25006", "55000", "55006", "55P03"})
 
 
 class WrongServer(Exception):

@@ -135,6 +135,7 @@ async def test_when_no_host_serves_each_says_why(silent_host: str, closed_host: 
         (asyncpg.QueryCanceledError("x"), StoreUnavailable),
         (asyncpg.DeadlockDetectedError("x"), StoreUnavailable),
         (asyncpg.LockNotAvailableError("x"), StoreUnavailable),
+        (asyncpg.ObjectNotInPrerequisiteStateError("x"), StoreUnavailable),
         (asyncpg.InternalClientError("x"), StoreUnavailable),
         (asyncpg.InterfaceError("connection is closed"), StoreUnavailable),
         (ConnectionResetError(), StoreUnavailable),
