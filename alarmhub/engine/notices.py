@@ -109,17 +109,7 @@ def after_maintenance(site: Site, source_id: str, unit: str, at: int) -> Signal:
     source = site.sources.get(source_id)
     name = source.name if source is not None else source_id
     text = _text(site, f"Prov efter underhåll av {name}", f"Drill after maintenance of {name}")
-    return Signal(
-        source=HUB,
-        event=SignalEvent.ONCE,
-        key=f"drill:{source_id}:{unit}:{at}"[:200],
-        ref=source_id,
-        kind=Kind.DRILL,
-        text=text,
-        source_text=text,
-        unit=unit,
-        targets=("unit",),
-    )
+    return _drill(f"drill:{source_id}:{unit}:{at}"[:200], source_id, text, unit, "unit")
 
 
 def drill(site: Site, unit_id: str, key: str, *, heard: bool = False) -> Signal:
@@ -127,18 +117,14 @@ def drill(site: Site, unit_id: str, key: str, *, heard: bool = False) -> Signal:
     unit = site.units.get(unit_id)
     name = unit.name if unit is not None else unit_id
     text = _text(site, f"Prov av telefonerna på {name}", f"Drill of the phones of {name}")
+    return _drill(key, key, text, unit_id, f"unit:{unit_id}", heard=heard)
+
+
+def _drill(key: str, ref: str, text: str, unit: str, target: str, *, heard: bool = False) -> Signal:
     return Signal(
-        source=HUB,
-        event=SignalEvent.ONCE,
-        key=key,
-        ref=key,
-        kind=Kind.DRILL,
-        text=text,
-        source_text=text,
-        unit=unit_id,
-        targets=(f"unit:{unit_id}",),
-        heard=heard,
-    )
+        source=HUB, event=SignalEvent.ONCE, key=key, ref=ref, kind=Kind.DRILL, text=text, source_text=text,
+        unit=unit, targets=(target,), heard=heard,
+    )  # fmt: skip
 
 
 def drill_over(key: str, unit_id: str) -> Signal:

@@ -200,6 +200,8 @@ def test_two_rings_without_a_touch_are_warned_of_at_once() -> None:
 def test_every_cause_has_words_for_its_owner_and_for_others() -> None:
     """In both languages, the battery's level in them."""
     assert set(words.PHONE) == set(words.PHONE_OWN) == {str(c) for c in Cause}
+    # The notice to the shift leader has a name of its own, but for what the core tells of already.
+    assert {f"phone_{c}" for c in Cause if c is not Cause.UNTOUCHED} <= set(words.NOTICES)
     said = Said(battery=12)
     assert own_text(Cause.BATTERY_LOW, said, "sv") == "Batteriet är på 12 %: ladda telefonen."
     assert own_text(Cause.BATTERY_LOW, said, "en") == "The battery is at 12 %: charge the phone."
