@@ -94,6 +94,7 @@ async def test_the_keyboard_is_enough(chromium: Chromium, hub: Hub) -> None:
         assert shown == "solid"
     assert names == ["Tysta här", "På plats", "Kan inte", "Jag tar den"]
     await SCREENS.take(tove.page, "focus")
+    await expect(tove.page.get_by_role("button", name="Jag tar den")).to_be_enabled()
     await tove.page.keyboard.press("Enter")
     await tove.shows("Du tar det")
     await expect(tove.page.locator("#full-title")).to_be_focused()

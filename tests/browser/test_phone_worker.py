@@ -59,7 +59,7 @@ def test_the_shell_is_all_the_page_loads_and_nothing_that_is_not_there() -> None
 
 async def test_the_app_opens_in_a_dead_spot_and_says_where_it_is(chromium: Chromium, hub: Hub) -> None:
     """Opened anew without a hub: the page is there, knows its phone, and warns."""
-    tove = await PhonePage.open(chromium, hub, "tove")
+    tove = await PhonePage.open(chromium, hub, "tove", worker=True)
     await ready(tove)
     hub.kill()
     await tove.page.reload()
@@ -72,7 +72,7 @@ async def test_the_app_opens_in_a_dead_spot_and_says_where_it_is(chromium: Chrom
 
 async def test_an_update_is_there_at_the_next_load(chromium: Chromium, hub: Hub) -> None:
     """The network first: what the cache holds is for when there is none."""
-    tove = await PhonePage.open(chromium, hub, "tove")
+    tove = await PhonePage.open(chromium, hub, "tove", worker=True)
     await ready(tove)
     await tove.page.evaluate(
         """caches.open('alarmhub-phone').then(cache => cache.put('/static/phone.js',
@@ -85,7 +85,7 @@ async def test_an_update_is_there_at_the_next_load(chromium: Chromium, hub: Hub)
 
 async def test_a_push_shows_next_to_nothing_and_reports_that_it_rang(chromium: Chromium, hub: Hub) -> None:
     """ "Larm" and how urgent; the hub hears of it over HTTP, by this phone's secret."""
-    tove = await PhonePage.open(chromium, hub, "tove", touched=False)
+    tove = await PhonePage.open(chromium, hub, "tove", touched=False, worker=True)
     await ready(tove)
     alarm = (await hub.press("a", **CALL)).body["alarm"]
     await tove.rings("Patientkallelse")
@@ -104,7 +104,7 @@ async def test_a_push_shows_next_to_nothing_and_reports_that_it_rang(chromium: C
 
 async def test_a_push_that_says_nothing_still_wakes(chromium: Chromium, hub: Hub) -> None:
     """Damaged or empty: better one look too many than an alarm unseen."""
-    tove = await PhonePage.open(chromium, hub, "tove")
+    tove = await PhonePage.open(chromium, hub, "tove", worker=True)
     await ready(tove)
     await pushed(tove, hub, "<not json>")
     note = (await tove.comes_true(f"{NOTES}.then(all => all.length ? all : null)", "it is shown"))[0]

@@ -66,13 +66,16 @@ class Chromium:
         size: dict[str, int] = NARROW,
         locale: str = "sv-SE",
         dark: bool = False,
+        worker: bool = False,
         **more: Any,
     ) -> BrowserContext:
-        """A fresh profile, by default a phone held upright whose owner reads Swedish."""
+        """A fresh profile, by default a phone held upright whose owner reads Swedish. `worker`: with the
+        service worker, which fetches every file once more and so is left out of most tests."""
         narrow = size["width"] < 600
         context = await self.browser.new_context(
             base_url=base_url, viewport=size, locale=locale, has_touch=narrow, is_mobile=narrow,
-            device_scale_factor=2 if narrow else 1, color_scheme="dark" if dark else "light", **more,
+            device_scale_factor=2 if narrow else 1, color_scheme="dark" if dark else "light",
+            service_workers="allow" if worker else "block", **more,
         )  # fmt: skip
         context.set_default_timeout(WITHIN_MS)
         self._contexts.append(context)
