@@ -74,13 +74,13 @@ async def test_a_second_tap_on_what_has_just_appeared_says_nothing(chromium: Chr
     tove = await PhonePage.open(chromium, hub, "tove")
     await hub.press("team", place="backa/201/12", type="hjartlarm")
     await tove.rings("Hjärtlarm vuxen")
-    await tove.press("Jag tar den")
     await tove.page.evaluate(
         """() => new MutationObserver(() => {
-          const done = document.querySelector('[data-answer=done]');
+          const done = document.querySelector('.take [data-answer=done]');
           if (done !== null && !window.tapped) { window.tapped = true; done.click(); }
         }).observe(document.body, { subtree: true, childList: true, attributes: true })"""
     )
+    await tove.press("Jag tar den")
     await tove.press("På plats")
     await tove.shows("Du är på plats", "Klar")
     assert await tove.page.evaluate("window.tapped") and await tove.sent("done") == []
@@ -156,6 +156,21 @@ async def test_the_most_urgent_is_on_top_and_all_can_be_seen(chromium: Chromium,
     await no_barrier(tove.page)
     assert await small_targets(tove.page) == []
     assert await sideways(tove.page) == []
+
+
+async def test_what_rings_stays_on_top_while_others_end(chromium: Chromium, hub: Hub) -> None:
+    """The alarm in hand is reset in the room: what rings meanwhile is not put aside with it."""
+    tove = await PhonePage.open(chromium, hub, "tove")
+    await hub.press("a", **CALL)
+    await tove.rings("Patientkallelse")
+    await tove.press("Jag tar den")
+    await tove.shows("Du tar det")
+    await hub.press("w", place="backa/201/11/wc", type="wc-kallelse")
+    await tove.rings("WC-kallelse")
+    await hub.call("POST", "/api/v1/signals", json={"ref": "a", "event": "end"})
+    await tove.told("Återställd i rummet")
+    await tove.rings("WC-kallelse")
+    await tove.sounds()
 
 
 async def test_an_assault_is_dark_on_the_victims_phone(chromium: Chromium, hub: Hub) -> None:

@@ -181,7 +181,14 @@ export class App {
     this.rering();
   }
 
+  // Seen, and put behind the list for now: it sounds on. What rings anew covers the screen again.
+  putAside() {
+    for (const alarm of this.ringer.audible()) this.aside.add(ringOf(alarm));
+  }
+
   rering() {
+    const rings = new Set(this.alarms.ringing().map(ringOf));
+    for (const ring of this.aside) if (!rings.has(ring)) this.aside.delete(ring);
     this.ringer.rings(this.alarms.ringing());
     this.draw();
   }
@@ -243,7 +250,6 @@ export class App {
     if (history.state?.screen !== screen) history.pushState({ screen, opened: this.opened }, "");
     this.step = screen === "shift" ? "" : this.step === "heard" ? "" : this.step;
     if (screen === "shift") startDuty(this);
-    if (screen === "alarms") for (const alarm of this.ringer.audible()) this.aside.add(ringOf(alarm));
     this.draw();
   }
 

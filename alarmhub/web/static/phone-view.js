@@ -37,7 +37,7 @@ export function banners(app) {
       !app.hushed && h("button", { class: "wide", "data-do": "hush" }, say("hush_warning"))),
     ...app.banners.map((text) => h("p", { class: "banner warn", "data-key": `b ${text}` }, text)),
     ...app.warnings.map((text) => h("p", { class: "banner warn", "data-key": `w ${text}` }, text)),
-    app.expired && h("button", { class: "banner plain wide", "data-do": "go", "data-to": "shift", "data-key": "expired" },
+    app.expired && app.screen !== "shift" && h("button", { class: "banner plain wide", "data-do": "go", "data-to": "shift", "data-key": "expired" },
       say("sign_in_first_more"), " ", h("u", {}, say("sign_in"))),
     app.stale && h("button", { class: "banner plain wide", "data-do": "reload", "data-key": "stale" }, say("new_version")),
     keptLine(app),
@@ -238,7 +238,7 @@ function mainButton(app, alarm) {
 function button(app, alarm, answer, className) {
   return h("button", {
     class: className, "data-do": "answer", "data-answer": answer, "data-alarm": alarm.id, "data-key": answer,
-    "aria-disabled": app.early(`${alarm.id} ${answer}`) ? "true" : null,
+    "aria-disabled": app.early(`${alarm.id} ${answer} ${className}`) ? "true" : null,
   }, say(answer));
 }
 

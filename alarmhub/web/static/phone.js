@@ -24,7 +24,11 @@ const PRESSED = {
     app.seen(app.alarms.get(alarm));
     app.go("alarm");
   },
-  list: (app) => app.go("alarms"),
+  list: (app) => {
+    for (const alarm of app.ringer.audible()) app.seen(alarm);
+    app.putAside();
+    app.go("alarms");
+  },
   back: (app) => app.go("alarms"),
   go: (app, { to }) => app.go(to),
   availability: (app, { state }) => app.answers.say({ type: "availability", state }),
