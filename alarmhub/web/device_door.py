@@ -24,10 +24,10 @@ from alarmhub.engine.carrying import Carrying, NoSuchPhone, PhoneBusy, ReceiverN
 from alarmhub.engine.invitations import CodeOver, Invitation, TooManyGuesses
 from alarmhub.people import Device, Devices
 from alarmhub.ports import Desk, Token
-from alarmhub.web import wire
+from alarmhub.web import reading, wire
 from alarmhub.web.auth import forbidden, require
 from alarmhub.web.named import receiver_needed
-from alarmhub.web.problems import Failed, invalid, later
+from alarmhub.web.problems import Failed, later, unknown
 from alarmhub.web.server import WebSettings, read_body, reply
 from alarmhub.web.sessions import Sessions
 from alarmhub.web.views import language_of
@@ -156,10 +156,10 @@ class DeviceDoor:
         taken = wire.decoded(await read_body(request, self._settings), _ENROLMENT)
         unit = taken.unit or ""
         if unit and unit not in self._desk.world().site.units:
-            raise invalid("unit", "the id of a unit of the site")
+            raise unknown("unit", "the id of a unit of the site")
         if taken.pool:
             if not unit:
-                raise invalid("unit", "the unit whose drawer the phone belongs to")
+                raise unknown("unit", "the unit whose drawer the phone belongs to")
             require(caller, Action.DEVICES_UNIT, unit)
         code, invitation = self._carrying.codes.issue(
             "enrol", caller.subject, label=taken.label, pool=taken.pool, unit=unit if taken.pool else ""
@@ -224,7 +224,7 @@ class DeviceDoor:
     # Lists, and lost ones
 
     async def _list(self, request: web.BaseRequest, token: Token | None, _: str) -> web.StreamResponse:
-        caller, unit = _known(token), request.query.get("unit", "")
+        caller, unit = _known(token), reading.unit_asked(request.query)
         if not unit:
             found = list(await self._devices.devices(staff=caller.subject))
         else:

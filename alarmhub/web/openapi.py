@@ -154,13 +154,13 @@ _OPERATIONS: Final[dict[str, _Operation]] = {
         for name, body in trials.BODIES.items()
     },
     "postEnrolment": _Operation(
-        {201: (device_door.CodeOut,)}, (*_BODY, 503), device_door.EnrolmentIn
+        {201: (device_door.CodeOut,)}, (*_BODY, 409, 503), device_door.EnrolmentIn
     ),
     "enrolDevice": _Operation(
         {201: (device_door.EnrolledOut,)}, (*_BODY, 404, 429, 503), device_door.DeviceIn
     ),
     "listDevices": _Operation(
-        {200: (device_door.DevicePage,)}, (503,),
+        {200: (device_door.DevicePage,)}, (400, 503),
         parameters=(_query("unit", "Phones of this unit instead of mine.", _UNIT),),
     ),
     "revokeDevice": _Operation(
@@ -177,7 +177,7 @@ _OPERATIONS: Final[dict[str, _Operation]] = {
         {200: (device_door.DeviceOut,)}, (*_BODY, 404, 409, 503), device_door.BindIn
     ),
     "getShift": _Operation(
-        {200: (shift_door.ShiftOut,)}, (400, 503),
+        {200: (shift_door.ShiftOut,)}, (400, 409, 503),
         parameters=(_query("unit", "Whose beds to show.", _UNIT),),
     ),
     "putShift": _Operation({200: (shift_door.ShiftOut,)}, (*_BODY, 409, 503), shift_door.ShiftIn),

@@ -105,6 +105,13 @@ def invalid(field: str, expected: str, detail: str = "") -> Failed:
     )
 
 
+def unknown(field: str, expected: str) -> Failed:
+    """409: what this member names is not in the site, or not there."""
+    return Failed(
+        HTTPStatus.CONFLICT, "unknown", f"{field}: expected {expected}", field=field, expected=expected
+    )
+
+
 def malformed(detail: str) -> Failed:
     """400: the body is not JSON of the right shape at all."""
     return Failed(HTTPStatus.BAD_REQUEST, "malformed", detail, expected="a JSON object in UTF-8")

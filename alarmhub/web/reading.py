@@ -79,15 +79,28 @@ def _may_see(desk: Desk, caller: Token, alarm: Alarm) -> bool:
     return True
 
 
+def unit_asked(query: MultiMapping[str]) -> str:
+    """The unit a query names, "" for none. Raises Failed (400)."""
+    unit = query.get("unit")
+    if unit is None:
+        return ""
+    _check_unit(unit)
+    return unit
+
+
+def _check_unit(unit: str) -> None:
+    if not 0 < len(unit) <= ID_CHARS:
+        raise invalid("unit", f"text of 1 to {ID_CHARS} characters")
+    if "\x00" in unit:
+        raise invalid("unit", NO_NUL)
+
+
 def _units(desk: Desk, caller: Token, asked: Sequence[str]) -> list[str] | None:
     """Which units to look in; None for all."""
     if len(asked) > UNITS_AT_ONCE:
         raise invalid("unit", f"at most {UNITS_AT_ONCE} units")
     for unit in asked:
-        if not 0 < len(unit) <= ID_CHARS:
-            raise invalid("unit", f"text of 1 to {ID_CHARS} characters")
-        if "\x00" in unit:
-            raise invalid("unit", NO_NUL)
+        _check_unit(unit)
     if caller.kind != PHONE:
         return list(asked) or None
     own = units_of(desk, caller.subject)

@@ -25,11 +25,11 @@ from alarmhub.core.site import Place, Site
 from alarmhub.core.wording import error_label
 from alarmhub.engine import notices
 from alarmhub.ports import AnswerOutcome, Desk, Intake, Token
-from alarmhub.web import wire
+from alarmhub.web import reading, wire
 from alarmhub.web.auth import require, units_allowed
 from alarmhub.web.device_door import Receivers, Serve
 from alarmhub.web.named import colleague, in_hand, receiver_needed
-from alarmhub.web.problems import Colleague, Failed, InHand, invalid
+from alarmhub.web.problems import Colleague, Failed, InHand, unknown
 from alarmhub.web.server import WebSettings, read_body, reply
 from alarmhub.web.views import language_of
 from alarmhub.web.wire import Name, moment
@@ -147,7 +147,7 @@ class ShiftDoor:
 
     async def _get(self, request: web.BaseRequest, token: Token | None, _: str) -> web.StreamResponse:
         caller = _known(token)
-        unit = request.query.get("unit", "")
+        unit = reading.unit_asked(request.query)
         if unit:
             self._unit(unit)
             require(caller, Action.SHIFT_OWN, unit)
@@ -161,7 +161,7 @@ class ShiftDoor:
         site = self._desk.world().site
         wrong = shifts.fault_in(site, staff, taken.unit, taken.beds, taken.roles, self._desk.now())
         if wrong is not None:
-            raise invalid(wrong.field, wrong.expected)
+            raise unknown(wrong.field, wrong.expected)
         said = SignOn(taken.unit, taken.beds, taken.roles)
         outcome = await self._intake.duty(staff=staff, said=said)
         if not outcome.ok:
@@ -265,7 +265,7 @@ class ShiftDoor:
 
     def _unit(self, unit: str) -> None:
         if unit not in self._desk.world().site.units:
-            raise invalid("unit", "the id of a unit of the site")
+            raise unknown("unit", "the id of a unit of the site")
 
     def _refused(self, request: web.BaseRequest, outcome: AnswerOutcome, staff: str) -> Failed:
         language = _language(request, self._desk.world().site)

@@ -88,8 +88,8 @@ async def test_who_guesses_codes_is_slowed_down() -> None:
         (("shift_leader:201",), "201", 201),
         (("shift_leader:201",), "202", 403),
         ((), "201", 403),
-        (("shift_leader:201",), None, 400),
-        (("shift_leader:201",), "999", 400),
+        (("shift_leader:201",), None, 409),
+        (("shift_leader:201",), "999", 409),
     ],
 )
 async def test_a_units_pool_phone_is_enrolled_by_who_may_there(

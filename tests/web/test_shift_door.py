@@ -63,9 +63,9 @@ async def test_signing_on_is_answered_with_the_shift_as_it_is_then() -> None:
 @pytest.mark.parametrize(
     ("body", "status", "field"),
     [
-        ({"unit": "999"}, 400, "unit"),
-        ({"unit": "201", "beds": ["fjall/201/none"]}, 400, "beds"),
-        ({"unit": "201", "roles": ["surgeon"]}, 400, "roles"),
+        ({"unit": "999"}, 409, "unit"),
+        ({"unit": "201", "beds": ["fjall/201/none"]}, 409, "beds"),
+        ({"unit": "201", "roles": ["surgeon"]}, 409, "roles"),
         ({"beds": []}, 400, "unit"),
         ({"unit": "202"}, 403, None),
     ],
