@@ -125,6 +125,11 @@ class Accounts(Protocol):
         """Add, or replace the one of this person. Raises Taken (login, external, handle)."""
         ...
 
+    async def change_password(self, staff: str, *, was: str | None, password: str, must_change: bool) -> bool:
+        """Another password in place of `was`. False, and nothing is changed, when the account has another by
+        now, or is disabled: what an administrator did meanwhile stands."""
+        ...
+
     async def passkeys(self, staff: str) -> Sequence[Passkey]:
         """A person's, oldest first."""
         ...

@@ -59,6 +59,12 @@ class PostgresAccounts:
                 raise
             raise Taken(named) from None
 
+    async def change_password(self, staff: str, *, was: str | None, password: str, must_change: bool) -> bool:
+        """See `people.Accounts.change_password`."""
+        async with self._store.reading() as connection:
+            query = QUERIES["account_password"]
+            return bool(await connection.fetchval(query, staff, was, password, must_change))
+
     async def passkeys(self, staff: str) -> Sequence[Passkey]:
         """See `people.Accounts.passkeys`."""
         async with self._store.reading() as connection:
@@ -164,6 +170,15 @@ class MemoryAccounts:
                 if other.staff != account.staff and mine is not None and mine == getattr(other, name):
                     raise Taken(name)
         self.tables.accounts[account.staff] = account
+
+    async def change_password(self, staff: str, *, was: str | None, password: str, must_change: bool) -> bool:
+        """See `people.Accounts.change_password`."""
+        self._reach()
+        known = self.tables.accounts.get(staff)
+        if known is None or known.password != was or known.disabled_at is not None:
+            return False
+        self.tables.accounts[staff] = replace(known, password=password, must_change=must_change)
+        return True
 
     async def passkeys(self, staff: str) -> Sequence[Passkey]:
         """See `people.Accounts.passkeys`."""

@@ -287,6 +287,10 @@ ON CONFLICT (staff) DO UPDATE SET login = excluded.login, handle = excluded.hand
     created_at = excluded.created_at, password = excluded.password, must_change = excluded.must_change,
     external = excluded.external, disabled_at = excluded.disabled_at;
 
+-- account_password --
+UPDATE account SET password = $3, must_change = $4
+WHERE staff = $1 AND password IS NOT DISTINCT FROM $2 AND disabled_at IS NULL RETURNING true;
+
 -- passkeys --
 SELECT id, staff, public_key, sign_count, label, created_at, used_at FROM passkey
 WHERE staff = $1 ORDER BY created_at, id;

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Final
 import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
-from msgspec.structs import replace
 
 from alarmhub import logs
 from alarmhub.core.passwords import LONGEST, SHORTEST, Weak, weakness
@@ -27,7 +26,7 @@ from alarmhub.web.passwords import Passwords
 from alarmhub.web.problems import Failed
 from alarmhub.web.register import AccountRefused, Register, own_words
 from alarmhub.web.server import WebSettings, read_body, reply
-from alarmhub.web.sessions import Sessions, caller_of
+from alarmhub.web.sessions import Sessions, caller_of, signed_out
 from alarmhub.web.sign_in_door import Serve
 
 _encode = msgspec.json.Encoder().encode
@@ -177,7 +176,11 @@ class AccountDoor:
                 expected=_EXPECTED[weak], error=weak,
             )  # fmt: skip
         encoded = await self._passwords.hashed(taken.new)
-        await self._accounts.put_account(replace(account, password=encoded, must_change=False))
+        # Hashing takes a while: a reset or a closed account of meanwhile must stand.
+        if not await self._accounts.change_password(
+            account.staff, was=account.password, password=encoded, must_change=False
+        ):
+            raise signed_out("this account was changed meanwhile: sign in again", "session_over")
         # Whoever else knew the old one is out.
         await self._accounts.revoke_sessions(self._desk.now(), staff=account.staff)
         response = reply(b"")

@@ -162,8 +162,11 @@ class SignInDoor:
         if account.disabled_at is not None or account.staff not in self._desk.world().site.staff:
             return None
         if self._passwords.outdated(encoded):
-            account = replace(account, password=await self._passwords.hashed(password))
-            await self._accounts.put_account(account)
+            fresh = await self._passwords.hashed(password)
+            if not await self._accounts.change_password(
+                account.staff, was=encoded, password=fresh, must_change=account.must_change
+            ):
+                return None
         return account
 
     async def _sign_out(self, request: web.BaseRequest, _token: Token | None, _: str) -> web.StreamResponse:

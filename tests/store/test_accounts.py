@@ -80,6 +80,26 @@ async def test_an_account_is_replaced_whole(accounts: Any) -> None:
     assert len(await accounts.accounts()) == 2
 
 
+async def test_a_password_takes_the_place_of_the_one_that_was_known(accounts: Any) -> None:
+    """Not of another, and never in a closed account; nothing else of it is touched."""
+    was = "$argon2id$first"
+    open_one = replace(ANNA, password=was, must_change=True, disabled_at=None)
+    await accounts.put_account(open_one)
+    assert not await accounts.change_password("anna", was="else", password="x", must_change=False)
+    assert not await accounts.change_password("anna", was=None, password="x", must_change=False)
+    assert not await accounts.change_password("nobody", was=None, password="x", must_change=False)
+    assert await accounts.account(staff="anna") == open_one
+    assert await accounts.change_password("anna", was=was, password="x", must_change=False)
+    assert await accounts.account(staff="anna") == replace(open_one, password="x", must_change=False)
+
+    await accounts.put_account(replace(open_one, password=None))
+    assert await accounts.change_password("anna", was=None, password="y", must_change=False)
+    closed = replace(open_one, disabled_at=NOW)
+    await accounts.put_account(closed)
+    assert not await accounts.change_password("anna", was=was, password="z", must_change=False)
+    assert await accounts.account(staff="anna") == closed
+
+
 @pytest.mark.parametrize(
     ("field", "value"), [("login", "anna.berg"), ("external", "SE1-A"), ("handle", b"h-anna")]
 )

@@ -56,6 +56,32 @@ async def test_another_password_puts_everybody_else_out() -> None:
     assert (old.status, new.status) == (401, 200)
 
 
+@pytest.mark.parametrize("what", ["reset", "disable"])
+async def test_what_an_administrator_does_while_a_password_is_hashed_stands(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever knows the old password cannot win the account back by changing it at the same moment."""
+    async with running() as (hub, call):
+        root, anna = await hub.sign_in("root", "administrator"), await anna_with_password(hub)
+        hash_it, done = hub.passwords.hashed, []
+
+        async def meanwhile(password: str) -> str:
+            if password == NEW and not done:
+                done.append((await call("POST", f"/api/v1/accounts/anna/{what}", signed=root)).status)
+            return await hash_it(password)
+
+        monkeypatch.setattr(hub.passwords, "hashed", meanwhile)
+        late = await changed(call, anna, current=OLD, new=NEW)
+        opened = await signed_in_with(call, NEW)
+        account = await hub.accounts.account(staff="anna")
+
+    assert done == [200]
+    assert (late.status, opened.status) == (401, 401)
+    assert "Set-Cookie" not in late.headers
+    assert account is not None and account.must_change
+    assert (account.disabled_at is not None) == (what == "disable")
+
+
 @pytest.mark.parametrize(
     ("new", "error"),
     [
