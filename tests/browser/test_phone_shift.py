@@ -242,6 +242,12 @@ async def test_a_pool_phone_goes_from_hand_to_hand(chromium: Chromium, people: H
     code = await pool.page.evaluate("alarmhub.offer.url")
     nils = await enrolled(chromium, hub, "nils")
     await nils.page.goto(code)
+    await nils.shows("Ska du ta över lånetelefonen?", "bara om du har den i handen")
+    await SCREENS.take(nils.page, "take-over")
+    await no_barrier(nils.page)
+    # Anybody could have sent him that link: nothing is his before he says so.
+    await pool.shows("Tove Vallin")
+    await nils.press("Ja")
     await nils.told("Telefonen är din nu.")
     await pool.shows("Nils Wiklund")
     await pool.shows_not("Tove Vallin")
@@ -252,12 +258,17 @@ async def test_a_pool_phone_goes_from_hand_to_hand(chromium: Chromium, people: H
 async def test_a_link_does_not_take_a_phone_from_its_owner_unasked(
     chromium: Chromium, people: House, hub: Hub
 ) -> None:
-    """Somebody sends a nurse a link: her phone stays hers until she says otherwise."""
+    """Somebody sends a nurse a link: her phone stays hers until she says otherwise, and rings meanwhile."""
     tove = await PhonePage.open(chromium, hub, "tove")
     await tove.page.goto(f"/phone#token={hub.house.phone_secrets['nils']}")
     await tove.shows("Telefonen är redan registrerad.")
     await SCREENS.take(tove.page, "replace")
     await no_barrier(tove.page)
+    await hub.press("a", **CALL)
+    await tove.rings("Patientkallelse")
+    await hub.call("POST", "/api/v1/signals", json={"ref": "a", "event": "end"})
+    await tove.silent()
+    await tove.shows("Telefonen är redan registrerad.")
     await tove.press("Nej")
     await tove.connected()
     await tove.shows("Tove Vallin")

@@ -8,7 +8,7 @@ import { startDuty } from "./phone-duty.js";
 import { h, morph } from "./phone-dom.js";
 import { registered } from "./phone-push.js";
 import { Ringer } from "./phone-ring.js";
-import { enrolScreen, moreScreen, nobodyScreen, refusedScreen, shiftScreen, shiftThumb } from "./phone-shift.js";
+import { askingScreen, enrolScreen, moreScreen, nobodyScreen, refusedScreen, shiftScreen, shiftThumb } from "./phone-shift.js";
 import { CLOSED, Link } from "./phone-socket.js";
 import { alarmList, alarmScreen, availability, banners, covering, lastOne, placeOf, tabs, topBar, typeLabel } from "./phone-view.js";
 import { say, sayOr } from "./phone-words.js";
@@ -356,6 +356,7 @@ export class App {
   }
 
   body() {
+    if (this.asking) return [askingScreen(this)];
     if (this.mode === "loading") return [h("p", { class: "calm" }, say("loading"))];
     if (this.mode === "unenrolled") return [enrolScreen(this)];
     if (this.mode === "nobody") return [nobodyScreen(this)];
@@ -369,7 +370,7 @@ export class App {
   }
 
   foot() {
-    if (this.mode !== "ready" || this.screen === "alarm") return null;
+    if (this.mode !== "ready" || this.asking || this.screen === "alarm") return null;
     return h("div", { class: "foot", "data-key": "foot" }, this.screen === "alarms" && availability(this), shiftThumb(this), tabs(this, ["alarms", "shift", "more"]));
   }
 

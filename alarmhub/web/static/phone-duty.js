@@ -27,10 +27,12 @@ async function boot(app) {
   await reach(app);
   const link = ["enrol", "token", "handover"].map((name) => [name, given.get(name)]).find(([, value]) => value);
   await app.whoAmI();
-  if (link !== undefined && link[0] !== "handover" && app.secret) app.asking = link;
+  // Anybody can make a link: it neither takes a phone from its owner nor gives its person another one unasked,
+  // and the phone rings on beside the question.
+  if (link !== undefined && (app.secret || link[0] === "handover")) app.asking = link;
   else if (link !== undefined) await follow(app, link);
-  if (app.asking) app.mode = "unenrolled";
-  else if (app.secret) app.link.start();
+  if (app.asking) app.focusNext = true;
+  if (app.secret) app.link.start();
   else app.mode = "unenrolled";
   app.draw();
 }
@@ -211,8 +213,7 @@ export const dutyActions = {
   replace: (app) => follow(app, app.asking),
   keep: (app) => {
     app.asking = null;
-    app.mode = "loading";
-    app.link.start();
+    app.focusNext = true;
   },
   forget: async (app) => {
     app.secret = "";

@@ -38,12 +38,15 @@ function ownPassword(app) {
       h("button", { class: "primary wide" }, say("change_shift"))));
 }
 
+// Somebody followed a link: what it would change is asked first.
+export function askingScreen(app) {
+  const [title, question] = app.asking[0] === "handover" ? ["take_phone", "handover_ask"] : ["enrol", "replace_ask"];
+  return page(say(title), h("p", {}, say(question)),
+    wide("replace", say("yes"), { className: "primary" }), wide("keep", say("no")));
+}
+
 export function enrolScreen(app) {
   if (app.enrolling) return page(say("enrol"), h("p", { role: "status" }, say("enrolling")));
-  if (app.asking) {
-    return page(say("enrol"), h("p", {}, say("replace_ask")),
-      wide("replace", say("yes"), { className: "primary" }), wide("keep", say("no")));
-  }
   const words = [h("p", { "data-key": "what" }, say("not_enrolled_more"))];
   if (!app.me) return signIn(app, say("not_enrolled"), ...words);
   if (app.me.must_change) return ownPassword(app);

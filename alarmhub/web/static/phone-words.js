@@ -242,6 +242,11 @@ const WORDS = {
     "Telefonen är redan registrerad. Ska den registreras om med den här länken?",
     "This phone is enrolled already. Enrol it anew with this link?",
   ],
+  take_phone: ["Ta över en telefon", "Take over a phone"],
+  handover_ask: [
+    "Ska du ta över lånetelefonen? Svara ja bara om du har den i handen.",
+    "Take over the pool phone? Say yes only if it is in your hand.",
+  ],
   taken_over_phone: ["Telefonen är din nu.", "The phone is yours now."],
   hand_over: ["Lämna över telefonen", "Hand this phone over"],
   hand_over_more: [
