@@ -58,6 +58,7 @@ async def test_text_at_200_percent_on_the_smallest_phone(chromium: Chromium, hub
     await tove.press("Jag tar den")
     await tove.shows("Du tar det")
     await SCREENS.take(tove.page, f"large-accepted-{name}")
+    assert await in_sight(tove.page, "På plats")
     assert await sideways(tove.page) == []
     await no_barrier(tove.page)
 

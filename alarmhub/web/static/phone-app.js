@@ -47,8 +47,13 @@ export class App {
     return performance.now() + this.offset;
   }
 
+  // Somebody counts on this phone, also before it has reached the hub for the first time.
+  get onDuty() {
+    return this.mode === "ready" || (this.mode === "loading" && this.secret !== "");
+  }
+
   get needsTouch() {
-    return this.mode === "ready" && !this.ringer.canSound;
+    return this.onDuty && !this.ringer.canSound;
   }
 
   // From the hub
@@ -154,7 +159,7 @@ export class App {
 
   warnIfDeaf() {
     const deaf = this.link.contact === "lost" || (this.link.contact === "live" && !this.storing);
-    this.ringer.warn(deaf && !this.hushed && this.mode === "ready");
+    this.ringer.warn(deaf && !this.hushed && this.onDuty);
   }
 
   closed(code) {
