@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from alarmhub.core.alarm import Alarm
 from alarmhub.core.kinds import RULES, Kind, Priority
+from alarmhub.core.reach import Reach
 from alarmhub.core.roster import OnDuty
 from alarmhub.core.site import TeamRole
 from alarmhub.core.world import World
@@ -244,10 +245,15 @@ def _away(alarm: Alarm, staff: str, world: World) -> str | None:
     if not duties or duties[0].availability not in _HIDEABLE_AVAILABILITY:
         return None
     for duty in duties:
-        unit = world.roster.by_unit.get(duty.unit, ())
-        if all(d.availability in _HIDEABLE_AVAILABILITY for d in unit):
+        if not any(_is_there(d, world) for d in world.roster.by_unit.get(duty.unit, ())):
             return None
     return duties[0].availability
+
+
+def _is_there(duty: OnDuty, world: World) -> bool:
+    """At work, and can be called: a colleague without a phone is no reason to leave another in peace."""
+    unreachable = world.reach.get(duty.staff, Reach.NONE) is Reach.NONE
+    return duty.availability not in _HIDEABLE_AVAILABILITY and not unreachable
 
 
 def resolve(words: Sequence[str], alarm: Alarm, world: World) -> Resolved:

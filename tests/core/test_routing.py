@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from alarmhub.core.kinds import Kind
+from alarmhub.core.reach import Reach
 from alarmhub.core.routing import (
     alone,
     answering_units,
@@ -95,6 +96,29 @@ def test_who_is_left_out_is_left_out_with_the_reason() -> None:
     assault = ward.press("13", Kind.ASSAULT, person="dan")
     out = resolve(("unit",), assault.alarm, ward.world).left_out
     assert [(o.staff, o.why) for o in out] == [("dan", "victim")]
+
+
+def test_a_break_keeps_nothing_from_the_last_one_of_a_unit_whose_phone_can_be_rung() -> None:
+    """Colleagues who are there but cannot be called are no reason to leave her in peace."""
+    ward = Ward()
+    ward.available("anna", "break")
+    ward.no_phone("bo", "cia", "dan")
+    call = ward.press("12/1")
+    assert "anna" in call.ringing and call.alarm.step == 0
+    ward.phone("bo", Reach.LIVE)
+    found = resolve(("unit",), call.alarm, ward.world)
+    assert [(o.staff, o.why) for o in found.left_out] == [("anna", "break")]
+
+
+def test_who_is_on_a_break_is_rung_when_the_last_colleagues_phone_is_lost() -> None:
+    """The call had begun with the colleague alone: the next step finds the one on a break."""
+    ward = Ward()
+    ward.available("anna", "break")
+    ward.no_phone("cia", "dan")
+    call = ward.press("12/1")
+    assert call.ringing == {"bo"}
+    ward.no_phone("bo")
+    assert "anna" in call.ringing
 
 
 def test_cover_answers_for_a_unit_only_while_it_has_nobody() -> None:
