@@ -11,6 +11,7 @@ from collections.abc import Callable
 from alarmhub.clock import Clock
 from alarmhub.core.alarm import Alarm
 from alarmhub.core.events import WorldChanged
+from alarmhub.core.kinds import RULES
 from alarmhub.core.reach import IN_CONTACT, Reach
 from alarmhub.engine.contact import Contacts
 from alarmhub.engine.items import Item, Rank, WorldItem
@@ -50,15 +51,20 @@ class Reaching:
         now = self._clock.now()
         for alarm in list(self._state.alarms.values()):
             for acceptance in alarm.acceptances:
-                if acceptance.arrived_at is None and acceptance.staff not in self._contacts.reach:
+                if acceptance.arrived_at is None and self._is_absent(acceptance.staff, alarm):
                     self._look_again(alarm, acceptance.staff, now)
+
+    def _is_absent(self, staff: str, alarm: Alarm) -> bool:
+        """A pager or a number is no sign of who took, on a phone, what needs hands."""
+        reach = self._contacts.reach.get(staff, Reach.NONE)
+        return reach is Reach.NONE or (reach is Reach.ONE_WAY and RULES[alarm.kind].needs_hands)
 
     def _changed(self, staff: str, after: Reach, at: int) -> None:
         gone = after in (Reach.NONE, Reach.ONE_WAY)
         asleep = after is not Reach.LIVE and staff in self._contacts.push
         for alarm in self._state.of_staff(staff):
             comes = any(a.staff == staff and a.arrived_at is None for a in alarm.acceptances)
-            if gone or comes or (asleep and _to_be_woken(alarm, staff)):
+            if gone or comes or (asleep and _to_be_woken(alarm, staff, after)):
                 self._look_again(alarm, staff, None if after in IN_CONTACT else at)
 
     def _look_again(self, alarm: Alarm, staff: str, lost_at: int | None) -> None:
@@ -66,6 +72,8 @@ class Reaching:
         self._put(WorldItem(self._clock.now(), Rank.MEDIUM, alarm.id, event))
 
 
-def _to_be_woken(alarm: Alarm, staff: str) -> bool:
-    """Whether it is to ring this person's phone and has not yet."""
-    return any(t.staff == staff and not (t.answer or t.rang_at or t.pushed) for t in alarm.told)
+def _to_be_woken(alarm: Alarm, staff: str, reach: Reach) -> bool:
+    """Whether it is to ring this person's phone and has not yet. Of one that was pushed to, it is news that
+    its socket does not come back: she may have a number."""
+    waits = reach is Reach.RECENT
+    return any(t.staff == staff and not (t.answer or t.rang_at or (t.pushed and waits)) for t in alarm.told)

@@ -8,6 +8,7 @@ import pytest
 
 from alarmhub.core.alarm import Acceptance, Told
 from alarmhub.core.events import WorldChanged
+from alarmhub.core.kinds import Kind
 from alarmhub.core.reach import Reach
 from alarmhub.engine.contact import Contacts
 from alarmhub.engine.items import Item, WorldItem
@@ -24,7 +25,10 @@ class Desk:
         self.state = State()
         self.state.put(alarm("a", told=(Told("anna", 1, NOW, "unit", **told),)))
         self.queued: list[tuple[str, WorldChanged]] = []
-        self.reaching = Reaching(contacts=Contacts(), state=self.state, clock=ManualClock(NOW), put=self._put)
+        self.contacts = Contacts()
+        self.reaching = Reaching(
+            contacts=self.contacts, state=self.state, clock=ManualClock(NOW), put=self._put
+        )
 
     def _put(self, item: Item) -> None:
         assert isinstance(item, WorldItem)
@@ -92,3 +96,24 @@ def test_at_a_start_acceptors_of_whom_nothing_is_heard_count_as_lost() -> None:
     desk.queued.clear()
     desk.reaching.count_on_nobody_absent()
     assert desk.queued == [("a", WorldChanged("reach", "bo", NOW))]
+
+
+def test_at_a_start_a_number_for_text_messages_is_no_sign_of_an_acceptor_who_must_come() -> None:
+    """A call that needs hands was taken on a phone, and of that nothing is heard. What can be taken by text
+    message is not lost for that."""
+    desk = Desk()
+    desk.state.put(alarm("a", version=2, acceptances=(Acceptance("anna", NOW),)))
+    desk.state.put(alarm("b", kind=Kind.REQUEST, acceptances=(Acceptance("anna", NOW),)))
+    desk.contacts.pagers(["anna"])
+    desk.reaching.count_on_nobody_absent()
+    assert desk.queued == [("a", WorldChanged("reach", "anna", NOW))]
+
+
+def test_a_phone_that_was_pushed_to_and_is_lost_for_good_is_looked_at() -> None:
+    """It has not rung: a text message may still reach its owner. What has rung is no news."""
+    for told, looked_at in (({"pushed": True}, True), ({"pushed": True, "rang_at": NOW}, False)):
+        desk = Desk(**told)
+        desk.reaching.device("anna", "phone", Reach.LIVE, NOW)
+        desk.reaching.pushable("anna", ("phone",))
+        desk.queued_by("anna", Reach.RECENT)
+        assert bool(desk.queued_by("anna", Reach.NONE)) is looked_at
