@@ -169,12 +169,17 @@ def _lasts(hours: Hours, from_at: int, now: int, cal: Calendar) -> bool:
 
 
 def _stand_in(merged: _Entries, substitutes: Mapping[str, str]) -> None:
-    """Who stands in for a person on a break answers in that unit and for those beds too, while able to."""
+    """Who stands in for a person on a break answers in that unit and for those beds too, while able to; who
+    is away too, by whom she has named."""
     if not substitutes:
         return
     able = {e.staff for e in merged.values() if e.on_site and e.availability == "available"}
+    at_work = {e.staff for e in merged.values()}
     for away in [merged[key] for key in sorted(merged)]:
-        staff = substitutes.get(away.staff)
+        staff, asked = substitutes.get(away.staff), {away.staff}
+        while staff in at_work - able - asked:
+            asked.add(staff)
+            staff = substitutes.get(staff)
         if away.availability == "available" or staff not in able:
             continue
         key = (away.unit, staff, True)

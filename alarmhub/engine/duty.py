@@ -14,7 +14,8 @@ import msgspec
 from msgspec.structs import replace
 
 from alarmhub.core import shifts
-from alarmhub.core.events import Event, HandedOver, Signal
+from alarmhub.core.alarm import Alarm
+from alarmhub.core.events import Answer, Event, HandedOver, Signal
 from alarmhub.core.roster import Shift
 from alarmhub.core.shifts import Available, HandOff, Heard, SignOff, SignOn
 from alarmhub.core.world import Decision, World
@@ -88,12 +89,12 @@ class Hearing:
         overlay, staff = self._folded.overlay, self._staff
         overlay.availability[staff] = state
         self._fact(AVAILABILITY_SCOPE, _encode(state))
-        before = overlay.substitute(staff)
-        if before != substitute:
-            overlay.substitutes[staff] = substitute
-            self._fact(SUBSTITUTE_SCOPE, _encode(substitute) if substitute else None)
-        if before and not substitute:
-            self._signal(notices.stands_in_no_more(self._world.site, staff))
+        if overlay.substitute(staff) != substitute:
+            _keep_substitute(self._folded, staff, substitute, self._at)
+        if not substitute:
+            over = notices.stands_in_no_more(self._world.site, staff)
+            if overlay.by_key(over.source, over.key) is not None:
+                self._signal(over)
 
     # On and off duty
 
@@ -153,3 +154,23 @@ class Hearing:
 
     def _signal(self, signal: Signal) -> None:
         self._folds.signal(self._folded, signal, self._at, self._world, self._now)
+
+
+def stood_in(folded: Folded, alarm: Alarm, staff: str, answer: Answer, at: int) -> None:
+    """An answer was taken: where it is one to the word that somebody stands in for a colleague, whoever says
+    yes does, and who was named and says no does not."""
+    away = notices.stands_in_for(alarm)
+    if not away:
+        return
+    before = after = folded.overlay.substitute(away)
+    if any(a.staff == staff for a in alarm.acceptances):
+        after = staff if staff != away else ""
+    elif staff == before and answer is Answer.DECLINE:
+        after = ""
+    if after != before:
+        _keep_substitute(folded, away, after, at)
+
+
+def _keep_substitute(folded: Folded, away: str, substitute: str, at: int) -> None:
+    folded.overlay.substitutes[away] = substitute
+    folded.facts.append(FactRow(SUBSTITUTE_SCOPE, away, at, _encode(substitute) if substitute else None))

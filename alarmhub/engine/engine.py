@@ -434,7 +434,7 @@ class Engine:
             self._writer.stored_rosters(folded.rosters)
         if folded.touched or folded.untouched:
             self._watch.touches(folded.touched, folded.untouched)
-        if overlay.availability or overlay.shifts:
+        if overlay.availability or overlay.shifts or overlay.substitutes:
             state.availability.update(overlay.availability)
             state.shifts.update(overlay.shifts)
             for staff, substitute in overlay.substitutes.items():

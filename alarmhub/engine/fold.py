@@ -30,7 +30,7 @@ from alarmhub.core.events import (
 from alarmhub.core.reasons import Reason
 from alarmhub.core.world import Decision, World
 from alarmhub.engine import codes, ids, notices
-from alarmhub.engine.duty import Hearing
+from alarmhub.engine.duty import Hearing, stood_in
 from alarmhub.engine.folded import Folded, Lateness
 from alarmhub.engine.items import (
     AnswerItem,
@@ -219,6 +219,8 @@ class Folder:
             outcome = AnswerOutcome(False, "unknown_alarm")
         else:
             outcome = AnswerOutcome(decision.verdict.ok, decision.verdict.error)
+            if decision.alarm is not None and decision.verdict.ok:
+                stood_in(folded, decision.alarm, item.staff, item.answer, item.at)
             if decision.alarm is not None and notices.is_over(decision.alarm):
                 self.apply(folded, item.alarm, Ended("staff"), item.at, world, now)
         if item.req:

@@ -203,9 +203,15 @@ def stands_in_no_more(site: Site, staff: str) -> Signal:
     )
 
 
+def stands_in_for(alarm: Alarm) -> str:
+    """The colleague this asks somebody to stand in for; "" = it asks another thing."""
+    asks = alarm.source == HUB and alarm.key.startswith(_STANDS_IN)
+    return alarm.key.removeprefix(_STANDS_IN) if asks else ""
+
+
 def is_over(alarm: Alarm) -> bool:
     """Whether this is no more than a word to somebody who has now taken it in."""
-    return alarm.source == HUB and alarm.key.startswith(_STANDS_IN) and bool(alarm.acceptances)
+    return bool(stands_in_for(alarm)) and bool(alarm.acceptances)
 
 
 def poison(site: Site, what: str) -> Signal:

@@ -277,6 +277,18 @@ def test_a_substitute_answers_for_the_unit_and_the_beds_while_the_break_lasts() 
     assert [d.staff for d in gone.by_unit["201"]] == ["a"]
 
 
+def test_the_substitute_of_a_substitute_answers_for_both() -> None:
+    """Who names somebody herself passes on what she answered for; a circle answers for nobody."""
+    duties = tuple(Duty(staff, unit, (), DAY) for staff, unit in (("a", "201"), ("b", "202"), ("c", "203")))
+    site = ward(duties)
+    ten = at("2026-11-24T10:00")
+    roster = roster_at(site, ten, {"a": "break", "b": "busy"}, {}, {"a": "b", "b": "c"})
+    assert [d.staff for d in roster.by_unit["201"]] == ["a", "c"]
+    assert [d.staff for d in roster.by_unit["202"]] == ["b", "c"]
+    circle = roster_at(site, ten, {"a": "break", "b": "busy"}, {}, {"a": "b", "b": "a"})
+    assert [d.staff for d in circle.by_unit["201"]] == ["a"]
+
+
 def test_a_unit_is_staffed_by_who_signed_on_and_not_by_who_signed_off() -> None:
     """Half an hour ahead the ward is warned by what people said, too."""
     site = ward((Duty("a", "201", ("ssk",), DAY), Duty("b", "202", ("ssk",), DAY)))

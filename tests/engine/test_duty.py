@@ -302,6 +302,47 @@ async def test_a_substitute_who_is_gone_herself_lets_the_calls_ring_the_one_on_b
 
 
 @in_virtual_time
+async def test_a_substitute_whose_phone_is_lost_lets_the_calls_ring_the_one_on_break() -> None:
+    """Who answers for a unit and cannot be rung answers for nobody."""
+    async with Shift() as shift:
+        await says(shift, "olle", Available("break", "eva"))
+        shift.phone("eva", Reach.NONE)
+        call = await shift.press("205:12/1")
+        assert "olle" in shift.told(call)
+
+
+@in_virtual_time
+async def test_a_substitute_who_says_no_answers_for_nobody() -> None:
+    """The calls ring the one on a break, after a restart too, until somebody else says yes."""
+    async with Shift() as shift:
+        await says(shift, "olle", Available("break", "eva"))
+        (notice,) = shift.engine.shown_to("eva")
+        await shift.says("eva", "decline", notice)
+        await shift.settled()
+        assert shift.engine.state.substitutes == {} and units(shift, "eva") == ["202"]
+        call = await shift.press("205:12/1")
+        assert "olle" in shift.told(call) and "eva" not in shift.told(call)
+        await shift.crash()
+        await shift.begin()
+        assert shift.engine.state.substitutes == {} and units(shift, "eva") == ["202"]
+
+
+@in_virtual_time
+async def test_whoever_says_yes_in_her_stead_is_the_substitute() -> None:
+    """The word was passed on to the covering ward; who takes it answers for the unit."""
+    async with Shift() as shift:
+        await says(shift, "olle", Available("break", "eva"))
+        (notice,) = shift.engine.shown_to("eva")
+        await shift.says("eva", "decline", notice)
+        await shift.says("finn", "accept", notice)
+        await shift.settled()
+        assert shift.engine.open_alarm(notice.id) is None
+        assert shift.engine.state.substitutes == {"olle": "finn"} and units(shift, "finn") == ["202", "205"]
+        call = await shift.press("205:12/1")
+        assert shift.told(call) == {"finn"}
+
+
+@in_virtual_time
 async def test_a_substitute_is_the_last_one_herself_while_the_break_lasts() -> None:
     """She cannot leave too without naming somebody."""
     async with Shift() as shift:
