@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from alarmhub.core.addressing import address, room_of
 from alarmhub.core.alarm import Alarm, Phase, concerned
+from alarmhub.core.answers import rings
 from alarmhub.core.decide import decide, fallback
 from alarmhub.core.effects import Effect, Page, Push, Raise, Report, Says, Sms
 from alarmhub.core.events import (
@@ -195,13 +196,16 @@ class Folder:
     def _interrupt_drills(
         self, folded: Folded, before: Alarm | None, alarm: Alarm, at: int, world: World, now: int
     ) -> None:
-        """Whoever a real alarm reaches, now or with a later step, is through with trials (ward.md)."""
+        """Whoever a real alarm reaches, now, with a later step or again, is through with trials (ward.md)."""
         drills = () if alarm.drill else folded.overlay.open_drills()
         if not drills:
             return
         told = set(concerned(alarm)) - set(() if before is None else concerned(before))
+        again = () if before is None or alarm.turn == before.turn else _rung_now(alarm)
         for drill in drills:
-            if told.intersection(concerned(drill)):
+            # One that nobody hears disturbs nobody who knows of the alarm already.
+            reached = told.union(again) if drill.heard else told
+            if reached.intersection(concerned(drill)):
                 self.apply(folded, drill.id, Ended("real_alarm"), at, world, now)
 
     # Answers
@@ -393,6 +397,11 @@ def quarantine(folder_numbers: ids.Numbers, item: Item, cause: str, now: int) ->
 
 
 _OF_AN_ALARM = (AnswerItem, DeadlineItem, ReceiptItem, TextItem, WorldItem)
+
+
+def _rung_now(alarm: Alarm) -> list[str]:
+    """Whose phones this turn rings."""
+    return [t.staff for t in alarm.told if t.turn == alarm.turn and rings(alarm, t.staff)]
 
 
 def _is_open(overlay: Overlay, id: str) -> bool:

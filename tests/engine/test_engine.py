@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from alarmhub.core.reach import Reach
+from alarmhub.engine.notices import trial_ring
 from alarmhub.ports import NotStored
 from tests.support.shift import Shift, lost
 from tests.support.virtual import in_virtual_time, until
@@ -350,6 +351,20 @@ async def test_a_real_alarm_that_reaches_further_interrupts_a_drill_then() -> No
         await shift.later(80)
         assert {"eva", "finn"} <= shift.told(call)
         assert shift.stored(drill).ended_by == "real_alarm"
+
+
+@in_virtual_time
+async def test_a_heard_drill_is_interrupted_by_a_real_alarm_that_rings_the_same_people_again() -> None:
+    """They knew of the call when PROV began; now it is an emergency."""
+    async with Shift() as shift:
+        call = await shift.press("12/1")
+        site = shift.engine.world().site
+        drill = await shift.engine.signal(trial_ring(site, "anna", "201", shift.clock.now()))
+        await shift.settled()
+        assert drill.alarm is not None and shift.engine.open_alarm(drill.alarm) is not None
+        await shift.press("12/1", "emergency", key=call.key)
+        await shift.settled()
+        assert shift.engine.open_alarm(drill.alarm) is None
 
 
 # The link to a source
