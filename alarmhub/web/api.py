@@ -173,6 +173,8 @@ class Api:
         if found is None:
             raise _nothing_here()
         methods, parameter = found[0], unquote(found[1])
+        if "\x00" in parameter:
+            raise _nothing_here()  # no database has such a name, nor takes the question
         route = methods.get("GET" if request.method == "HEAD" else request.method)
         if route is None:
             allow = allowed_methods(methods)
@@ -214,7 +216,7 @@ class Api:
             if len(self._hosts_passed) < HOSTS_REMEMBERED:
                 self._hosts_passed.add(host)
         origin = request.headers.get(hdrs.ORIGIN)
-        if origin is not None and origin not in self._settings.origins and urlsplit(origin).netloc != host:
+        if origin is not None and origin not in self._settings.origins and _host_in(origin) != host:
             raise forbidden("pages of this origin may not call", field="Origin")
 
     # Operations, in the order of `routes`
@@ -429,6 +431,14 @@ def _is_local(request: web.BaseRequest) -> bool:
     if not peer or any(name in request.headers for name in _FORWARDED):
         return False
     return ipaddress.ip_address(str(peer[0]).partition("%")[0]).is_loopback
+
+
+def _host_in(origin: str) -> str | None:
+    """Host and port of an Origin header; None for what is no origin."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _is_our_host(host: str, ours: tuple[str, ...]) -> bool:

@@ -361,10 +361,20 @@ async def test_pages_of_other_origins_may_not_call() -> None:
     """Our own origin and those of the settings may."""
     async with running(origins=("https://board.example",)) as (hub, call):
         for origin, status in [
-            ("https://evil.example", 403), ("null", 403), ("https://board.example", 201), (hub.url, 200),
+            ("https://evil.example", 403), ("null", 403), ("http://[x", 403), ("http://[::1", 403),
+            ("https://board.example", 201), (hub.url, 200),
         ]:  # fmt: skip
             answer = await call("POST", "/api/v1/signals", json=START, headers={"Origin": origin})
             assert answer.status == status, origin
+
+
+async def test_a_path_with_nul_in_it_leads_nowhere() -> None:
+    """No database can be asked for it."""
+    async with running() as (hub, call):
+        root = await hub.sign_in("root", "administrator")
+        for method, path in [("GET", "/board/%00"), ("DELETE", "/api/v1/sessions/a%00")]:
+            problem = is_problem(await call(method, path, signed=root), 404)
+            assert problem["detail"].startswith("there is nothing")
 
 
 async def test_every_answer_carries_the_security_headers() -> None:
