@@ -11,7 +11,7 @@ import hmac
 import ipaddress
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from hashlib import sha256
 from http import HTTPStatus
@@ -107,17 +107,23 @@ class Challenges:
         head = secrets.token_bytes(_NONCE) + (self._now() + CHALLENGE_LIVES_MS).to_bytes(8, "big")
         return head + self._seal(head, purpose)
 
-    def take(self, challenge: bytes, purpose: str) -> bool:
-        """Whether it is ours, for this purpose, in time and not used yet. It is used then."""
+    def counts(self, challenge: bytes, purpose: str) -> bool:
+        """Whether it is ours, for this purpose, in time and not used yet."""
         head, seal = challenge[:-_SEAL], challenge[-_SEAL:]
         if len(head) != _NONCE + 8 or not hmac.compare_digest(seal, self._seal(head, purpose)):
             return False
         now, end = self._now(), int.from_bytes(head[_NONCE:], "big")
+        return end > now and head not in self._used
+
+    def take(self, challenge: bytes, purpose: str) -> bool:
+        """Whether it counts; it is used then. Only for what is proved: no stranger fills the memory."""
+        now = self._now()
         while self._used and next(iter(self._used.values())) <= now:
             self._used.popitem(last=False)
-        if end <= now or head in self._used or len(self._used) >= USED_REMEMBERED:
+        if len(self._used) >= USED_REMEMBERED or not self.counts(challenge, purpose):
             return False
-        self._used[head] = end
+        head = challenge[:-_SEAL]
+        self._used[head] = int.from_bytes(head[_NONCE:], "big")
         return True
 
     def _seal(self, head: bytes, purpose: str) -> bytes:
@@ -179,7 +185,7 @@ class PasskeyDoor:
 
     async def _proven(self, request: web.BaseRequest, credential: dict[str, Any]) -> Account | None:
         id, challenge = _bytes(credential.get("rawId")), _challenge(credential)
-        if not 0 < len(id) <= ID_BYTES or not self._challenges.take(challenge, "sign in"):
+        if not 0 < len(id) <= ID_BYTES or not self._challenges.counts(challenge, "sign in"):
             return None
         passkey = await self._accounts.passkey(id)
         account = None if passkey is None else await self._accounts.account(staff=passkey.staff)
@@ -199,6 +205,8 @@ class PasskeyDoor:
             )  # fmt: skip
         except Exception:  # noqa: BLE001  whatever the library makes of a stranger's bytes, it is no proof
             return None
+        if not self._challenges.take(challenge, "sign in"):
+            return None
         now = self._desk.now()
         await self._accounts.put_passkey(replace(passkey, sign_count=proof.new_sign_count, used_at=now))
         return account
@@ -208,12 +216,7 @@ class PasskeyDoor:
         signed = self._sessions.signed(request)
         self._sessions.must_be_fresh(signed.session)
         account, site = signed.account, self._desk.world().site
-        own = await self._accounts.passkeys(account.staff)
-        if len(own) >= PASSKEYS_EACH:
-            raise Failed(
-                HTTPStatus.CONFLICT, "too_many", f"at most {PASSKEYS_EACH} passkeys: remove one first",
-                error="too_many_passkeys",
-            )  # fmt: skip
+        own = await self._room_for_another(account.staff)
         options = webauthn.generate_registration_options(
             rp_id=self._rp_id(request), rp_name=site.name, user_name=account.login, user_id=account.handle,
             user_display_name=site.staff[account.staff].name, timeout=CHALLENGE_LIVES_MS,
@@ -231,8 +234,8 @@ class PasskeyDoor:
         taken = wire.decoded(await read_body(request, self._settings), _NEW)
         signed = self._sessions.signed(request)
         self._sessions.must_be_fresh(signed.session)
-        challenge = _challenge(taken.credential)
-        if not self._challenges.take(challenge, f"register {signed.session.id}"):
+        challenge, purpose = _challenge(taken.credential), f"register {signed.session.id}"
+        if not self._challenges.counts(challenge, purpose):
             raise _no_key()
         try:
             made = webauthn.verify_registration_response(
@@ -242,6 +245,9 @@ class PasskeyDoor:
             )  # fmt: skip
         except Exception:  # noqa: BLE001  whatever the library makes of a stranger's bytes, it is no key
             raise _no_key() from None
+        if not self._challenges.take(challenge, purpose):
+            raise _no_key()
+        await self._room_for_another(signed.account.staff)
         passkey = Passkey(
             id=made.credential_id, staff=signed.account.staff, public_key=made.credential_public_key,
             sign_count=made.sign_count, label=wire.cleaned(taken.label).strip() or signed.session.label,
@@ -264,6 +270,16 @@ class PasskeyDoor:
             raise Failed(HTTPStatus.NOT_FOUND, "not_found", "there is no such passkey")
         _log.info(Line.ACCOUNT_CHANGED, staff=staff, change="passkey removed", by=staff)
         return reply(_encode(PasskeyGone()))
+
+    async def _room_for_another(self, staff: str) -> Sequence[Passkey]:
+        """The keys there are. Raises Failed (409) when they are as many as one may have."""
+        own = await self._accounts.passkeys(staff)
+        if len(own) >= PASSKEYS_EACH:
+            raise Failed(
+                HTTPStatus.CONFLICT, "too_many", f"at most {PASSKEYS_EACH} passkeys: remove one first",
+                error="too_many_passkeys",
+            )  # fmt: skip
+        return own
 
     def _open(self) -> None:
         if not self._sign_in.passkeys:

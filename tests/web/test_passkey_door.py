@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from alarmhub.web import passkey_door
 from alarmhub.web.passkey_door import CHALLENGE_LIVES_MS, PASSKEYS_EACH, Challenges
 from alarmhub.web.sessions import FRESH_MS
 from alarmhub.web.sign_in_settings import SignIn
@@ -83,6 +84,18 @@ async def test_a_challenge_is_used_once_and_in_time() -> None:
         too_late = await entered(call, made.get(late))
 
     assert [a.status for a in (first, again, in_time, too_late)] == [200, 401, 200, 401]
+
+
+async def test_a_stranger_uses_up_nobodys_challenges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proofs that prove nothing, as many as the hub could remember: Anna's key opens all the same."""
+    monkeypatch.setattr(passkey_door, "USED_REMEMBERED", 3)
+    made = key()
+    async with running(**SETTINGS) as (hub, call):
+        await kept(call, await hub.sign_in("anna"), made)
+        for stranger in (key(), key(), key(), Authenticator("alarm.example", "https://evil.example")):
+            stranger.handle = made.handle
+            assert (await entered(call, stranger.get(await options_of(call)))).status == 401
+        assert (await entered(call, made.get(await options_of(call)))).status == 200
 
 
 async def test_a_copied_key_is_noticed() -> None:
@@ -164,12 +177,16 @@ async def test_a_borrowed_browser_keeps_no_key() -> None:
         old = await hub.sign_in("anna", created_at=NOW - FRESH_MS - 1)
         refused = await call("POST", "/api/v1/me/passkey-options", signed=old, headers=NAME, json={})
         fresh = await hub.sign_in("anna", created_at=NOW - FRESH_MS)
+        asked_before = await call("POST", "/api/v1/me/passkey-options", signed=fresh, headers=NAME, json={})
         for _ in range(PASSKEYS_EACH):
             assert (await kept(call, fresh, key())).status == 201
         full = await call("POST", "/api/v1/me/passkey-options", signed=fresh, headers=NAME, json={})
+        body = {"credential": key().create(asked_before.body)}
+        late = await call("POST", "/api/v1/me/passkeys", signed=fresh, headers=NAME, json=body)
 
     assert (refused.status, refused.body["error"]) == (403, "sign_in_again")
-    assert (full.status, full.body["error"]) == (409, "too_many_passkeys")
+    for answer in (full, late):
+        assert (answer.status, answer.body["error"]) == (409, "too_many_passkeys")
 
 
 async def test_the_name_and_the_pages_can_be_set() -> None:
