@@ -10,7 +10,9 @@ that who lost the right to look soon sees nothing; the page comes again by itsel
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
@@ -33,6 +35,8 @@ STAFF: Final = "staff"
 VARIANTS: Final = (STAFF, PUBLIC)
 FOLLOWERS_MOST: Final = 500
 """Boards that hang at one time; the next is told to come later."""
+FOLLOWERS_EACH: Final = 50
+"""Of them by one secret, or one person: whoever has the key of one board holds no other unit's off."""
 FOLLOWED_S: Final = 300.0
 FOLLOWED_SIGNED_IN_S: Final = 60.0
 """By somebody signed in: nobody tells the hub's streams when a session is revoked."""
@@ -67,10 +71,12 @@ class BoardDoor:
         followed_s: float = FOLLOWED_S,
         taken_within_s: float = TAKEN_WITHIN_S,
         followers_most: int = FOLLOWERS_MOST,
+        followers_each: int = FOLLOWERS_EACH,
     ) -> None:
         self._boards, self._desk = boards, desk
         self._followed_s, self._taken_within_s = followed_s, taken_within_s
-        self._followers_most = followers_most
+        self._followers_most, self._followers_each = followers_most, followers_each
+        self._following: Counter[tuple[str, object]] = Counter()
         self._loop = asyncio.get_running_loop()
 
     def serves(self) -> dict[str, Serve]:
@@ -83,7 +89,12 @@ class BoardDoor:
 
     async def _follow(self, request: web.BaseRequest, token: Token | None, unit: str) -> web.StreamResponse:
         public = self._is_public(request, token, unit)
-        if self._boards.closing or self._boards.followers >= self._followers_most:
+        who = _who(token)
+        if (
+            self._boards.closing
+            or self._boards.followers >= self._followers_most
+            or self._following[who] >= self._followers_each
+        ):
             raise later(HTTPStatus.SERVICE_UNAVAILABLE, "boards_full", "no board more can be followed now", 5)
         response = web.StreamResponse(headers=_HEADERS)
         # A board that goes leaves a connection that nobody uses again.
@@ -93,7 +104,7 @@ class BoardDoor:
             return response
         signed_in = token is not None and token.kind == SESSION
         followed_s = min(self._followed_s, FOLLOWED_SIGNED_IN_S) if signed_in else self._followed_s
-        with self._boards.following(unit, public=public) as screen:
+        with self._counted(who), self._boards.following(unit, public=public) as screen:
             try:
                 await self._send_all(response, screen, self._loop.time() + followed_s)
             except TimeoutError:
@@ -103,6 +114,16 @@ class BoardDoor:
             except ConnectionError:
                 pass  # it has gone
         return response
+
+    @contextmanager
+    def _counted(self, who: tuple[str, object]) -> Iterator[None]:
+        self._following[who] += 1
+        try:
+            yield
+        finally:
+            self._following[who] -= 1
+            if not self._following[who]:
+                del self._following[who]
 
     async def _send_all(self, response: web.StreamResponse, screen: Screen, until: float) -> None:
         boards = self._boards
@@ -145,6 +166,12 @@ class BoardDoor:
 def board_url(hub: str, unit: str, secret: str) -> str:
     """What a screen opens: the secret stands in the fragment, which browsers send to nobody."""
     return f"{hub}/board/{quote(unit, safe='')}#{secret}"
+
+
+def _who(token: Token | None) -> tuple[str, object]:
+    """One who follows boards: a person in however many browsers, or a secret."""
+    assert token is not None
+    return (token.kind, token.subject if token.kind == SESSION else token.digest)
 
 
 def _made_public(token: Token) -> bool:

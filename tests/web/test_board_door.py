@@ -191,7 +191,7 @@ async def test_who_comes_later_gets_the_newest_frame_and_a_fresh_clock() -> None
 
 async def test_two_hundred_boards_see_every_storm_end() -> None:
     """A hundred commits in one go: each follower ends with the truth, after a handful of frames."""
-    async with hung() as (house, http), AsyncExitStack() as stack:
+    async with hung(followers_each=MANY) as (house, http), AsyncExitStack() as stack:
         boards = [
             await stack.enter_async_context(following(http, f"{house.url}/201", STAFF)) for _ in range(MANY)
         ]
@@ -288,6 +288,25 @@ async def test_more_boards_than_can_hang_are_told_to_come_later() -> None:
             house.boards.everybody_again()
             await board.named("again")
         async with following(http, f"{house.url}/201", STAFF) as board:
+            await board.board()
+
+
+async def test_one_secret_holds_no_other_board_off() -> None:
+    """Whoever reads the secret of the board in the corridor and follows it over and over takes no place of
+    the others; what is let go of is free again."""
+    async with hung(followers_each=2) as (house, http):
+        async with following(http, f"{house.url}/201", PUBLIC) as first:
+            await first.board()
+            async with following(http, f"{house.url}/201", PUBLIC) as second:
+                await second.board()
+                full = await asked(http, f"{house.url}/201/events", PUBLIC)
+                assert (full.status, "Retry-After" in full.headers) == (503, True)
+                async with following(http, f"{house.url}/201", STAFF) as other:
+                    await other.board()
+                    house.boards.everybody_again()
+                    for board in (first, second, other):
+                        await board.named("again")
+        async with following(http, f"{house.url}/201", PUBLIC) as board:
             await board.board()
 
 
