@@ -63,7 +63,7 @@ class Failures:
         return self._buckets.get(key, attempts.EMPTY)
 
 
-def _area(peer: str) -> str:
+def area(peer: str) -> str:
     """One who calls: an address, or of IPv6 the /64 that one connection has to itself."""
     try:
         address = ipaddress.ip_address(peer)
@@ -75,7 +75,7 @@ def _area(peer: str) -> str:
 
 
 def _keys(login: str, peer: str) -> tuple[bytes, bytes, bytes]:
-    peer = _area(peer)
+    peer = area(peer)
     texts = (f"here\0{login}\0{peer}", f"login\0{login}", f"peer\0{peer}")
     here, anywhere, address = (sha256(text.encode("utf-8", "replace")).digest() for text in texts)
     return here, anywhere, address

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
@@ -18,13 +19,16 @@ from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from alarmhub.core.passwords import LONGEST, normalised
-from alarmhub.web.problems import later
+from alarmhub.web.problems import Failed, later
 
 TIME_COST: Final = 2
 MEMORY_KIB: Final = 19_456
 """OWASP's second choice for argon2id: 19 MiB twice, one lane; the hub holds that much once."""
 QUEUE: Final = 100
 """About five seconds of work; whoever comes then is told to come again."""
+QUEUE_EACH: Final = QUEUE // 2
+"""Of it for one address: enough for a ward behind one. Whoever floods the hub with logins that nobody has
+leaves the other half to everybody else."""
 WITHIN_S: Final = 15.0
 RETRY_AFTER_S: Final = 3
 
@@ -49,16 +53,27 @@ class Passwords:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "argon2")
         self._waiting = 0
+        self._by: Counter[str] = Counter()
         self._nobodys = ""
 
     async def hashed(self, password: str) -> str:
         """The encoded hash. Raises Failed (503) when too many wait."""
         return await self._away_from_the_loop(lambda: hashed(password))
 
-    async def verified(self, encoded: str | None, password: str) -> bool:
-        """Whether it is the password. Without a hash the same work is done, and the answer is no. Raises
-        Failed (503) when too many wait."""
-        return await self._away_from_the_loop(lambda: self._verify(encoded, password))
+    async def verified(self, encoded: str | None, password: str, by: str = "") -> bool:
+        """Whether it is the password. Without a hash the same work is done, and the answer is no. `by`: the
+        address it was typed at. Raises Failed (503) when too many wait, or too many from there."""
+        if not by:
+            return await self._away_from_the_loop(lambda: self._verify(encoded, password))
+        if self._by.get(by, 0) >= QUEUE_EACH:
+            raise _busy()
+        self._by[by] += 1
+        try:
+            return await self._away_from_the_loop(lambda: self._verify(encoded, password))
+        finally:
+            self._by[by] -= 1
+            if not self._by[by]:
+                del self._by[by]
 
     def outdated(self, encoded: str) -> bool:
         """Whether it was hashed with other costs than today's."""
@@ -70,17 +85,13 @@ class Passwords:
 
     async def _away_from_the_loop(self, work: Callable[[], _T]) -> _T:
         if self._waiting >= QUEUE:
-            raise later(
-                HTTPStatus.SERVICE_UNAVAILABLE, "busy", "many people are signing in just now", RETRY_AFTER_S
-            )
+            raise _busy()
         self._waiting += 1
         try:
             async with asyncio.timeout(WITHIN_S):
                 return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except TimeoutError:
-            raise later(
-                HTTPStatus.SERVICE_UNAVAILABLE, "busy", "many people are signing in just now", RETRY_AFTER_S
-            ) from None
+            raise _busy() from None
         finally:
             self._waiting -= 1
 
@@ -92,3 +103,7 @@ class Passwords:
         except (VerificationError, InvalidHashError):
             return False
         return encoded is not None
+
+
+def _busy() -> Failed:
+    return later(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "many people are signing in just now", RETRY_AFTER_S)

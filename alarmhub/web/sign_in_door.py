@@ -24,7 +24,7 @@ from alarmhub.people import Account, Accounts
 from alarmhub.ports import Desk, Token
 from alarmhub.web import wire
 from alarmhub.web.auth import forbidden
-from alarmhub.web.failures import Failures
+from alarmhub.web.failures import Failures, area
 from alarmhub.web.passwords import Passwords
 from alarmhub.web.problems import Failed
 from alarmhub.web.reading import units_of
@@ -135,7 +135,7 @@ class SignInDoor:
         taken = wire.decoded(await read_body(request, self._settings), _SIGN_IN)
         login, peer, now = taken.login.strip().lower(), self._sessions.peer(request), self._desk.now()
         self._failures.begin(login, peer, now)
-        account = await self._verified(login, taken.password)
+        account = await self._verified(login, taken.password, area(peer))
         if account is None:
             _log.info(Line.SIGN_IN_REFUSED, reason="wrong", peer=peer)
             raise signed_out("login or password is wrong", "wrong")
@@ -152,11 +152,11 @@ class SignInDoor:
         )  # fmt: skip
         return response
 
-    async def _verified(self, login: str, password: str) -> Account | None:
+    async def _verified(self, login: str, password: str, by: str) -> Account | None:
         """Whose it is, if everything holds; the same work for everybody."""
         account = await self._accounts.account(login=login)
         encoded = None if account is None else account.password
-        right = await self._passwords.verified(encoded, password)
+        right = await self._passwords.verified(encoded, password, by)
         if not right or account is None or encoded is None:
             return None
         if account.disabled_at is not None or account.staff not in self._desk.world().site.staff:

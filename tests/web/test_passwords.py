@@ -10,7 +10,7 @@ import pytest
 
 from alarmhub.tasks import watch_loop
 from alarmhub.web import passwords
-from alarmhub.web.passwords import QUEUE, Passwords, hashed, one_time
+from alarmhub.web.passwords import QUEUE, QUEUE_EACH, Passwords, hashed, one_time
 from alarmhub.web.problems import Failed
 from tests.support.waiting import until
 
@@ -69,6 +69,31 @@ async def test_a_full_queue_says_so_at_once(monkeypatch: pytest.MonkeyPatch) -> 
         assert refused.value.headers["Retry-After"] == str(passwords.RETRY_AFTER_S)
         assert await asyncio.gather(*waiting) == ["hash"] * QUEUE
         assert await desk.hashed("x") == "hash"
+    finally:
+        desk.close()
+
+
+async def test_one_address_leaves_room_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logins that nobody has, from one machine: people elsewhere still get their turn."""
+    go, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def wait(_self: Passwords, _encoded: str | None, _password: str) -> bool:
+        asyncio.run_coroutine_threadsafe(go.wait(), loop).result(10)
+        return True
+
+    monkeypatch.setattr(Passwords, "_verify", wait)
+    desk = Passwords()
+    flood = [loop.create_task(desk.verified(None, "x", "10.0.0.66")) for _ in range(QUEUE)]
+    await until(lambda: sum(task.done() for task in flood) == QUEUE - QUEUE_EACH, "the rest to be refused")
+    person = loop.create_task(desk.verified("hash", "x", "10.0.0.7"))
+    await until(lambda: desk._waiting == QUEUE_EACH + 1, "her to wait for her turn")
+    go.set()
+    try:
+        told = await asyncio.gather(*flood, return_exceptions=True)
+        assert [one.status for one in told if isinstance(one, Failed)] == [503] * (QUEUE - QUEUE_EACH)
+        assert told.count(True) == QUEUE_EACH and await person
+        assert await desk.verified(None, "x", "10.0.0.66")
+        assert not desk._by
     finally:
         desk.close()
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from alarmhub.core import attempts
 from alarmhub.core.site import Staff
 from alarmhub.people import Account
+from alarmhub.web import passwords
 from alarmhub.web.passwords import hashed
 from alarmhub.web.sessions import SessionSettings
 from tests.support.intake import NOW
@@ -51,6 +52,16 @@ async def test_the_right_password_opens_a_session() -> None:
     }  # fmt: skip
     assert flags == {"HttpOnly", "SameSite=Lax", "Path=/"}
     assert me.body["method"] == "password"
+
+
+async def test_each_address_has_its_share_of_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With none left for this one it is told to come later, whoever it claims to be."""
+    monkeypatch.setattr(passwords, "QUEUE_EACH", 0)
+    async with running() as (hub, call):
+        await with_account(hub)
+        answers = [await tried(call, login, RIGHT) for login in ("anna", "nobody")]
+
+    assert [(answer.status, "Retry-After" in answer.headers) for answer in answers] == [(503, True)] * 2
 
 
 async def test_behind_tls_and_on_a_persons_own_phone() -> None:
@@ -120,8 +131,6 @@ async def test_who_has_left_the_site_signs_in_no_more() -> None:
 
 async def test_an_unknown_login_costs_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """One verification each; time tells nobody who works here."""
-    from alarmhub.web import passwords
-
     verified: list[str] = []
     real = passwords._hasher
 
