@@ -18,7 +18,7 @@ from msgspec import Meta, Struct
 
 from alarmhub.core import shifts
 from alarmhub.core.alarm import told_of
-from alarmhub.core.rights import Action
+from alarmhub.core.rights import EVERY_UNIT, Action
 from alarmhub.core.roster import Shift
 from alarmhub.core.shifts import Heard, SignOff, SignOn
 from alarmhub.core.site import Place, Site
@@ -157,7 +157,7 @@ class ShiftDoor:
         caller = _known(token)
         taken = wire.decoded(await read_body(request, self._settings), _SHIFT)
         self._unit(taken.unit)
-        staff = self._whose(caller, taken.staff, taken.unit)
+        staff = self._whose(caller, taken.staff, {taken.unit})
         site = self._desk.world().site
         wrong = shifts.fault_in(site, staff, taken.unit, taken.beds, taken.roles, self._desk.now())
         if wrong is not None:
@@ -173,20 +173,23 @@ class ShiftDoor:
         taken = wire.decoded(await read_body(request, self._settings), _OFF)
         staff = caller.subject
         if taken.staff is not None:
-            duties = self._desk.world().roster.by_staff.get(taken.staff, ())
-            staff = self._whose(caller, taken.staff, duties[0].unit if duties else "")
+            staff = self._whose(caller, taken.staff, set())
         outcome = await self._intake.duty(staff=staff, said=SignOff(taken.receivers))
         if not outcome.ok:
             raise self._refused(request, outcome, staff)
         off = self._shifts().get(staff)
         return reply(_encode(OffOut(until=moment(off.until if off is not None else self._desk.now()))))
 
-    def _whose(self, caller: Token, staff: str | None, unit: str) -> str:
-        """Me by my own right, somebody else by a shift leader's."""
+    def _whose(self, caller: Token, staff: str | None, units: set[str]) -> str:
+        """Me by my own right in these units, somebody else by a shift leader's: there, and in all units that
+        lose who is on duty there now."""
         if staff is None or staff == caller.subject:
-            require(caller, Action.SHIFT_OWN, unit)
+            for unit in units:
+                require(caller, Action.SHIFT_OWN, unit)
             return caller.subject
-        require(caller, Action.SHIFT_OTHERS, unit)
+        now = {duty.unit for duty in self._desk.world().roster.by_staff.get(staff, ())}
+        for unit in sorted(units | now) or [EVERY_UNIT]:
+            require(caller, Action.SHIFT_OTHERS, unit)
         return staff
 
     # The test ring

@@ -93,6 +93,32 @@ async def test_a_shift_leader_signs_a_colleague_on_and_off_in_her_unit_only() ->
         assert (await call("POST", OFF, signed=leader, json={"staff": "bo"})).status == 403
 
 
+async def test_nobody_is_taken_from_a_ward_without_a_right_there() -> None:
+    """A leader of 202 signs nobody of 201 on, nor off, whom 201 would lose; a leader of both wards does."""
+    async with running() as (hub, call):
+        site = hub.intake.world_now.site
+        site.units["202"] = replace(site.units["201"], id="202")
+        other = await hub.sign_in("lena", "shift_leader:202", units=())
+        both = await hub.sign_in("eva", "shift_leader:201", "shift_leader:202", units=())
+        taken = {"unit": "202", "staff": "anna"}
+        assert (await call("PUT", SHIFT, signed=other, json=taken)).status == 403
+        world = hub.intake.world_now
+        (here,) = world.roster.by_staff["anna"]
+        twice = {"anna": (replace(here, unit="202"), here)}
+        hub.intake.world_now = replace(world, roster=replace(world.roster, by_staff=twice))
+        assert (await call("POST", OFF, signed=other, json={"staff": "anna"})).status == 403
+        assert hub.intake.words == []
+        assert (await call("PUT", SHIFT, signed=both, json=taken)).status == 200
+        assert (await call("POST", OFF, signed=both, json={"staff": "anna"})).status == 200
+
+
+async def test_one_goes_home_by_ones_own_name_too() -> None:
+    """Saying who I am changes nothing, nor that I am on duty nowhere."""
+    async with running() as (hub, call):
+        bo = await hub.sign_in("bo", units=("201",))
+        assert (await call("POST", OFF, signed=bo, json={"staff": "bo"})).status == 200
+
+
 # -- the test ring
 
 
