@@ -109,7 +109,14 @@ class WordItem(Item):
     __slots__ = ("device", "req", "said", "staff")
 
     def __init__(
-        self, at: int, future: asyncio.Future[Any], *, staff: str, device: str, req: str, said: Word
+        self,
+        at: int,
+        future: asyncio.Future[Any] | None,
+        *,
+        staff: str,
+        said: Word,
+        device: str = "",
+        req: str = "",
     ) -> None:
         super().__init__(at, Rank.ANSWER, f"staff:{staff}", future)
         self.staff, self.device, self.req, self.said = staff, device, req, said

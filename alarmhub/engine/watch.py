@@ -14,11 +14,12 @@ from alarmhub.clock import Clock
 from alarmhub.core.events import Signal, WorldChanged
 from alarmhub.core.kinds import RECENT_S
 from alarmhub.core.roster import Roster, next_change, roster_at
+from alarmhub.core.shifts import Available
 from alarmhub.core.site import Site, Staff
 from alarmhub.core.world import World
 from alarmhub.engine import notices
 from alarmhub.engine.contact import Contacts, Touches
-from alarmhub.engine.items import RANK_OF, Item, WorldItem
+from alarmhub.engine.items import RANK_OF, Item, WordItem, WorldItem
 from alarmhub.engine.state import State, urgency
 from alarmhub.logs import Line
 
@@ -53,6 +54,7 @@ class Watch:
         self._grace_until = 0
         self._untouched: frozenset[str] = frozenset()
         self._warned: set[str] = set()
+        self._breaks_over: set[str] = set()
         self._moved = asyncio.Event()
         self.on_change: list[Callable[[], None]] = []
         """Told when another roster or site is in force."""
@@ -157,6 +159,7 @@ class Watch:
             self.look(now)
             self._look_at_touches(now)
             self._warn_unstaffed(now)
+            self._end_breaks(now)
             change_at = next_change(self._site, now, self._state.shifts)
             wait_s = ROSTER_LOOK_EVERY_S
             if change_at is not None:
@@ -170,6 +173,16 @@ class Watch:
                 await self._moved.wait()
         except TimeoutError:
             return
+
+    def _end_breaks(self, now: int) -> None:
+        """Who said that she is away, and is off duty since, begins her next duty available; until then it is
+        said once."""
+        on_duty = self.world().roster.by_staff
+        away = self._state.availability.items()
+        over = {staff for staff, state in away if state != "available" and staff not in on_duty}
+        for staff in sorted(over - self._breaks_over):
+            self._put(WordItem(now, None, staff=staff, said=Available("available")))
+        self._breaks_over = over
 
     def _warn_unstaffed(self, now: int) -> None:
         signals, self._warned = notices.unstaffed(

@@ -97,6 +97,26 @@ async def test_signing_on_forgets_yesterdays_break() -> None:
         assert (entry.availability, entry.beds) == ("available", (BED_13_1,))
 
 
+@pytest.mark.parametrize("crash", [False, True])
+@in_virtual_time
+async def test_a_break_ends_with_the_duty_it_was_taken_in(crash: bool) -> None:
+    """She went home without a word, and nobody stands in for her next duty either; a hub that was away then
+    learns it at its start."""
+    day = Duty("olle", "205", ("usk",), hours("07:00", "10:01"), ("f/205/12",))
+    async with Shift(with_duties(day, instead_of=("olle",))) as shift:
+        await says(shift, "olle", Available("break", "eva"))
+        if crash:
+            await shift.crash()
+            await shift.later(70)
+            await shift.begin()
+        await shift.later(70)
+        assert units(shift, "olle") == [] and not shift.engine.shown_to("eva")
+        assert shift.engine.state.availability == {"olle": "available"}
+        assert shift.engine.state.substitutes == {}
+        await shift.later(21 * 3600)
+        assert [d.availability for d in shift.engine.world().roster.by_staff["olle"]] == ["available"]
+
+
 @pytest.mark.parametrize(
     "said", [SignOn("999"), SignOn("201", ("f/201/99/1",)), SignOn("201", (), ("surgeon",))]
 )
