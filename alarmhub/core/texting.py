@@ -16,6 +16,7 @@ from alarmhub.core.alarm import Alarm, Texted, Told, concerned, told_of
 from alarmhub.core.draft import Draft, change, say
 from alarmhub.core.effects import Says, Sms
 from alarmhub.core.events import Answer, Answered, TextReported
+from alarmhub.core.kinds import Kind
 from alarmhub.core.reach import Reach
 from alarmhub.core.words import DRILL_MARK, PRIORITIES, TEXTS, Both
 
@@ -74,7 +75,8 @@ def text_reported(draft: Draft, event: TextReported) -> bool:
 
 
 def take_back_texts(before: Alarm, draft: Draft) -> None:
-    """Whoever was texted and is not concerned any more, unless that was her own answer."""
+    """Whoever was texted and is not concerned any more, unless that was her own answer, or she has turned out
+    to be the victim of an assault: her phone stays dark."""
     if all(told.texted is None for told in before.told):
         return
     alarm = draft.alarm
@@ -84,6 +86,8 @@ def take_back_texts(before: Alarm, draft: Draft) -> None:
             continue
         now = told_of(alarm, told.staff)
         if alarm.open and now is not None and now.answer:
+            continue
+        if alarm.kind is Kind.ASSAULT and told.staff == alarm.person:
             continue
         says = Says.PASSED_ON if alarm.open else Says.OVER
         _send(draft, before, told.staff, told.texted.number, says)

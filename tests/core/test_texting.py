@@ -386,6 +386,17 @@ def test_who_goes_off_duty_hears_that_it_passed_on() -> None:
     assert said(ward, call) == [("anna", "rings"), ("anna", "passed_on")]
 
 
+def test_who_turns_out_to_be_the_victim_of_an_assault_is_sent_nothing_more() -> None:
+    """Her phone must not light up beside who attacks her, not even to say that it does not concern her."""
+    ward = ward_with_numbers("anna", "bo")
+    call = ward.press("12", Kind.ASSAULT)
+    assert said(ward, call) == [("anna", "rings"), ("bo", "rings")]
+    ward.press("12", Kind.ASSAULT, person="anna")
+    assert call.alarm.person == "anna" and "anna" not in call.shown
+    ward.at(20)
+    assert {staff for staff, _ in said(ward, call)[2:]} <= {"bo"}
+
+
 def test_who_comes_on_duty_within_the_step_is_texted() -> None:
     """She rings with it."""
     ward = ward_with_numbers("kim")
