@@ -150,6 +150,7 @@ class TargetBook:
             keys=dict(keys),
             taken_at=known.taken_at if known is not None and known.address == address else None,
         )  # fmt: skip
+        before = self._carried.get(device)
         await self._store.put_target(target)
         self._edits += 1
         other = self._holders.get((transport, address), device)
@@ -160,7 +161,8 @@ class TargetBook:
             del self._holders[transport, mine[transport].address]
         mine[transport], self._holders[transport, address] = target, device
         self._dead.get(device, {}).pop(transport, None)
-        self.carried(device, staff)
+        if self._carried.get(device) == before:  # else it was handed over, or revoked, meanwhile
+            self.carried(device, staff)
 
     async def drop(self, device: str) -> bool:
         """This phone wants no pushes any more; whether it had any. Raises StoreUnavailable."""

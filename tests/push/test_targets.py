@@ -142,6 +142,24 @@ async def test_a_phone_registers_and_moves(shelf: Shelf) -> None:
     assert [t.device for t in shelf.tables.push_targets.values()] == ["p2"]
 
 
+@pytest.mark.parametrize("now", ["bo", ""])
+async def test_a_phone_that_changes_hands_while_it_registers_is_its_new_carriers(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, now: str
+) -> None:
+    """Or nobody's, when it was revoked: who asked before carries it no more."""
+    await shelf.book.load()
+    put = shelf.store.put_target
+
+    async def meanwhile(target: PushTarget) -> None:
+        shelf.book.carried("p1", now)
+        await put(target)
+
+    monkeypatch.setattr(shelf.store, "put_target", meanwhile)
+    await shelf.book.put("p1", "anna", "webpush", "https://push/new", {})
+
+    assert shelf.addresses == {"anna": [], "bo": ["https://push/new"] if now else []}
+
+
 async def test_an_app_that_says_the_same_again_keeps_what_is_known_of_the_address(shelf: Shelf) -> None:
     """At each of its starts; another address has no past."""
     await shelf.book.put("p1", "anna", "webpush", "a", {})
