@@ -72,7 +72,7 @@ class Carrying:
         staff = "" if invitation.pool else invitation.by
         device = Device(
             id=str(uuid.uuid4()), digest=hashlib.sha256(secret.encode()).digest(),
-            label=label or invitation.label, enrolled_by=invitation.by, enrolled_at=now, platform=platform,
+            label=invitation.label or label, enrolled_by=invitation.by, enrolled_at=now, platform=platform,
             pool=invitation.pool, unit=invitation.unit, staff=staff, bound_at=now if staff else None,
         )  # fmt: skip
         with self._given_back(code, invitation):

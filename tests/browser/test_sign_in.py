@@ -254,3 +254,52 @@ async def test_the_hospitals_sign_in_comes_first_and_knows_where_one_wanted_to_g
     await expect(link).to_have_attribute("href", "/oidc/start?next=%2Fphone&keep=1")
     await sound(page)
     await SCREENS.take(page, "sign-in-hospital", whole=True)
+
+
+async def test_a_phone_is_enrolled_by_a_code_and_a_lost_one_revoked_in_one_tap(
+    house: House, open_page: OpenPage
+) -> None:
+    """On a computer: the code is shown, the phone opens it, the list shows it; one tap, and it is refused."""
+    await with_password(house, "tove")
+    page = await open_page("/sign-in?next=/account", size=NARROW)
+    await enter(page, "tove", CHOSEN)
+    await expect(page.get_by_text("Inga telefoner registrerade.")).to_be_visible()
+    await page.get_by_role("button", name="Registrera en telefon").click()
+    await expect(page.get_by_alt_text("QR-kod med adressen nedan")).to_be_visible()
+    await sound(page)
+    await SCREENS.take(page, "account-phone-code", whole=True)
+
+    address = await page.get_by_text("/phone#enrol=").inner_text()
+    phone = await open_page("/phone" + address.partition("/phone")[2])
+    await expect(phone.locator("#app").get_by_text("Telefonen är registrerad.")).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_text("Bärs av Tove Vallin, har kontakt")).to_be_visible()
+    await sound(page)
+    await SCREENS.take(page, "account-phones", whole=True)
+
+    await page.get_by_role("button", name="Spärra").click()
+    await expect(page.get_by_text("Den ringer inte längre.")).to_be_visible()
+    await expect(page.get_by_text("Inga telefoner registrerade.")).to_be_visible()
+    await expect(phone.get_by_text("Telefonen är inte godkänd längre")).to_be_visible()
+
+
+async def test_a_shift_leader_enrols_a_phone_for_the_drawer(house: House, open_page: OpenPage) -> None:
+    """For a unit, which must be chosen; nobody carries it yet."""
+    await with_password(house, "maria")
+    page = await open_page("/sign-in?next=/account", size=WIDE)
+    await enter(page, "maria", CHOSEN)
+    await page.get_by_role("button", name="Registrera en lånetelefon").click()
+    await expect(page.get_by_text("Välj enhet först.")).to_be_visible()
+    await page.get_by_label("Visa telefoner för").select_option("201")
+    await page.get_by_label("Namn på lånetelefonen").fill("Låda 3")
+    await page.get_by_role("button", name="Registrera en lånetelefon").click()
+    address = await page.get_by_text("/phone#enrol=").inner_text()
+    await sound(page)
+
+    phone = await open_page("/phone" + address.partition("/phone")[2])
+    await expect(phone.locator("#app").get_by_text("Telefonen är registrerad.")).to_be_visible()
+    await page.get_by_label("Visa telefoner för").select_option("")
+    await expect(page.get_by_text("Inga telefoner registrerade.")).to_be_visible()
+    await page.get_by_label("Visa telefoner för").select_option("201")
+    await expect(page.get_by_text("Låda 3 (lånetelefon)")).to_be_visible()
+    await expect(page.get_by_text("Bärs av ingen")).to_be_visible()

@@ -41,7 +41,7 @@ async def test_a_person_enrols_a_phone_by_a_code_it_scans() -> None:
         assert url.netloc == urlsplit(hub.url).netloc
         picture = ElementTree.fromstring(made["qr"])
         assert picture.tag == "{http://www.w3.org/2000/svg}svg" and picture.get("viewBox")
-        answer = await enrolled(call, made["code"], platform="Android")
+        answer = await enrolled(call, made["code"], platform="Android", label="Linux 360x740")
         assert (answer.status, answer.body["staff"], answer.body["pool"]) == (201, "anna", False)
         listed = await call("GET", DEVICES, signed=anna)
         mine = {d["device"]: d for d in listed.body["devices"]}

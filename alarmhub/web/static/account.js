@@ -2,6 +2,7 @@
 
 import { ask, busy, canPasskeys, el, field, makeKey, notice, useCsrf, why } from "/static/people-api.js";
 import { accountsCard } from "/static/account-others.js";
+import { phonesCard } from "/static/account-phones.js";
 import { LANGUAGE, when, words } from "/static/people-words.js";
 
 const app = document.getElementById("app");
@@ -178,6 +179,7 @@ async function show() {
   }
   useCsrf(me.body.csrf);
   const cards = [meCard(me.body)];
+  if (me.body.may.includes("devices.own")) cards.push(phonesCard(card, me.body));
   if (ways.body.local) cards.push(passwordCard(me.body));
   if (ways.body.passkeys) cards.push(passkeysCard());
   cards.push(browsers.card());
