@@ -156,15 +156,16 @@ class Hearing:
         self._folds.signal(self._folded, signal, self._at, self._world, self._now)
 
 
-def stood_in(folded: Folded, alarm: Alarm, staff: str, answer: Answer, at: int) -> None:
+def stood_in(folded: Folded, alarm: Alarm, staff: str, answer: Answer, at: int, world: World) -> None:
     """An answer was taken: where it is one to the word that somebody stands in for a colleague, whoever says
-    yes does, and who was named and says no does not."""
+    yes and could be named does, and who was named and says no does not."""
     away = notices.stands_in_for(alarm)
     if not away:
         return
     before = after = folded.overlay.substitute(away)
     if any(a.staff == staff for a in alarm.acceptances):
-        after = staff if staff != away else ""
+        able = shifts.candidates(away, (alarm.unit,), world, folded.overlay.availability)
+        after = staff if staff == before or staff in able else ""
     elif staff == before and answer is Answer.DECLINE:
         after = ""
     if after != before:

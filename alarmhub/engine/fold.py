@@ -224,7 +224,7 @@ class Folder:
         else:
             outcome = AnswerOutcome(decision.verdict.ok, decision.verdict.error)
             if decision.alarm is not None and decision.verdict.ok:
-                stood_in(folded, decision.alarm, item.staff, item.answer, item.at)
+                stood_in(folded, decision.alarm, item.staff, item.answer, item.at, world)
             if decision.alarm is not None and notices.is_over(decision.alarm):
                 self.apply(folded, item.alarm, Ended("staff"), item.at, world, now)
         if item.req:

@@ -363,6 +363,22 @@ async def test_whoever_says_yes_in_her_stead_is_the_substitute() -> None:
 
 
 @in_virtual_time
+async def test_a_desk_that_takes_the_word_to_have_peace_answers_for_no_ward() -> None:
+    """It came to the bed coordinator as the last resort: calls ring the one on a break."""
+    async with Shift() as shift:
+        await says(shift, "olle", Available("break", "eva"))
+        (notice,) = shift.engine.shown_to("eva")
+        await shift.says("eva", "decline", notice)
+        await shift.later(1000)
+        assert "gun" in shift.told(notice)
+        await shift.says("gun", "accept", notice)
+        await shift.settled()
+        assert shift.engine.state.substitutes == {} and units(shift, "gun") == ["desk"]
+        call = await shift.press("205:12/1")
+        assert "olle" in shift.told(call) and "gun" not in shift.told(call)
+
+
+@in_virtual_time
 async def test_a_substitute_is_the_last_one_herself_while_the_break_lasts() -> None:
     """She cannot leave too without naming somebody."""
     async with Shift() as shift:
