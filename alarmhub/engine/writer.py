@@ -113,7 +113,7 @@ class Writer:
         if self._ended and item.future is not None:
             raise NotStored("stopping")
         if self.queue.full_for(item):
-            if item.rank is Rank.RECEIPT:
+            if item.future is None:
                 return
             self._say_full(item)
             raise NotStored("full")

@@ -329,6 +329,22 @@ async def test_a_full_queue_refuses_low_starts_at_once_and_nothing_urgent() -> N
 
 
 @in_virtual_time
+async def test_who_waits_for_a_fact_is_told_when_the_queue_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Receipts are dropped then, for nobody waits for them; whoever waits would wait for ever."""
+    monkeypatch.setitem(BACKLOG_LIMITS, Rank.RECEIPT, 1)
+    async with Shift() as shift:
+        shift.store.before_s = 0.5
+        calls = pressed(shift, "blocking")
+        await passes(0.01)
+        calls += pressed(shift, "beside", "waits", "too")
+        with pytest.raises(NotStored) as full:
+            async with asyncio.timeout(10):
+                await shift.engine.forgotten("test", "plant")
+        assert full.value.why == "full"
+        await asyncio.gather(*calls)
+
+
+@in_virtual_time
 async def test_the_queue_can_be_watched() -> None:
     """How many events wait, for who looks at the hub."""
     async with Shift() as shift:
