@@ -337,6 +337,7 @@ async def test_who_waits_for_a_fact_is_told_when_the_queue_is_full(monkeypatch: 
         calls = pressed(shift, "blocking")
         await passes(0.01)
         calls += pressed(shift, "beside", "waits", "too")
+        await passes(0.01)
         with pytest.raises(NotStored) as full:
             async with asyncio.timeout(10):
                 await shift.engine.forgotten("test", "plant")
