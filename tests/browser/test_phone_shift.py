@@ -210,6 +210,8 @@ async def test_more_says_what_the_phone_cannot_do(chromium: Chromium, people: Ho
     await no_barrier(phone.page)
     assert await small_targets(phone.page) == []
     await phone.page.get_by_label("Nattprofil").check()
+    # A page that is reloaded takes what it was just writing down with it.
+    await phone.comes_true("alarmhub.store.get('night')", "the night profile is written down")
     await phone.page.reload()
     await phone.connected()
     await phone.comes_true("alarmhub.ringer.night", "the night profile is kept")
