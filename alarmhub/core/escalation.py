@@ -47,8 +47,9 @@ def hopeful(draft: Draft, told: Told) -> bool:
     reach = reach_of(draft, told.staff)
     if reach is Reach.NONE:
         return False
-    if reach is Reach.ONE_WAY and not told.paged and told.texted is not None and told.texted.failed:
-        return False  # all that is left to reach her by has failed
+    failed = told.texted is not None and told.texted.failed
+    if reach is Reach.ONE_WAY and not told.paged and (failed or told.declined_by_text):
+        return False  # all that is left to reach her by has failed, or has brought her no
     if told.rang_at is not None or told.one_way or reach is Reach.ONE_WAY:
         return True
     if reach is Reach.RECENT and draft.now < draft.world.grace_until:

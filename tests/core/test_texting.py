@@ -386,6 +386,17 @@ def test_who_goes_off_duty_hears_that_it_passed_on() -> None:
     assert said(ward, call) == [("anna", "rings"), ("anna", "passed_on")]
 
 
+def test_who_has_said_no_to_her_last_message_is_not_waited_for_in_the_next_step() -> None:
+    """She would be asked again there, but no new message goes out yet: nobody else hears of it meanwhile."""
+    ward = ward_with_numbers("anna")
+    ward.no_phone("bo", "cia", "dan")
+    call = ward.press("12/1")
+    ward.at(5)
+    assert by_text(call, "anna", "decline") == (True, "")
+    assert said(ward, call) == [("anna", "rings")]
+    assert {"eva", "finn"} <= call.ringing
+
+
 def test_who_turns_out_to_be_the_victim_of_an_assault_is_sent_nothing_more() -> None:
     """Her phone must not light up beside who attacks her, not even to say that it does not concern her."""
     ward = ward_with_numbers("anna", "bo")

@@ -566,7 +566,8 @@ def _hopeful(alarm: Alarm, told: Told, world: World) -> bool:
     reach = world.reach.get(told.staff, Reach.NONE)
     if told.answer or reach is Reach.NONE:
         return False
-    if reach is Reach.ONE_WAY and told.texted is not None and told.texted.failed and not told.paged:
+    answered = told.texted is not None and (told.texted.failed or told.declined_by_text)
+    if reach is Reach.ONE_WAY and answered and not told.paged:
         return False
     if told.rang_at is not None or reach is Reach.ONE_WAY or told.one_way:
         return True
