@@ -21,6 +21,7 @@ from alarmhub.core import drilling
 from alarmhub.core.alarm import Alarm, Phase
 from alarmhub.core.drilling import SMS, DrillLine, DrillRules, Outcome, Prints, Result, State, Ways, Why
 from alarmhub.core.events import Signal
+from alarmhub.core.kinds import RULES
 from alarmhub.core.site import Site
 from alarmhub.core.world import World
 from alarmhub.engine import ids, notices
@@ -163,6 +164,8 @@ class Drills:
             raise DrillRefused("unit", "one without a drill under way")
         if not world.roster.by_unit.get(unit):
             raise DrillRefused("unit", "one with somebody on duty")
+        if heard and (self._rings_for_real(unit) or self._in_danger(unit)):
+            raise DrillRefused("unit", "one where no real alarm rings: a heard drill would sound among them")
         id = ids.alarm_id(now)
         key = f"drill:{cause}:{id}"
         self._asked[key] = (id, cause, heard, tries)
@@ -303,6 +306,10 @@ class Drills:
 
     def _rings_for_real(self, unit: str) -> bool:
         return any(a.unit == unit and a.phase is Phase.RINGING and not a.drill for a in self._open_alarms())
+
+    def _in_danger(self, unit: str) -> bool:
+        """Taken or not: while it lasts nothing else is to sound there."""
+        return any(a.unit == unit and not RULES[a.kind].test_mode_hides for a in self._open_alarms())
 
     # -- ends --------------------------------------------------------------------------------------
 

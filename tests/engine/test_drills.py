@@ -197,6 +197,26 @@ async def test_a_drill_never_begins_by_itself_over_a_ringing_alarm() -> None:
 
 
 @in_virtual_time
+async def test_prov_is_not_spoken_where_a_real_alarm_rings_or_somebody_is_in_danger() -> None:
+    """It would sound among the calls, and on the phone of who is attacked. A silent one disturbs nobody."""
+    async with Supervised() as shift:
+        call = await shift.press("12/1")
+        with pytest.raises(DrillRefused) as refused:
+            await shift.drills.drill("201", heard=True)
+        assert refused.value.field == "unit"
+        await shift.says("anna", "accept", call)
+        assault = await shift.press("202:12", "assault", person="eva")
+        with pytest.raises(DrillRefused):
+            await shift.drills.drill("202", heard=True)
+        for staff in ("finn", "hugo"):
+            await shift.says(staff, "accept", assault)
+            await shift.says(staff, "attend", assault)
+        with pytest.raises(DrillRefused):
+            await shift.drills.drill("202", heard=True)
+        await shift.drills.drill("202")
+
+
+@in_virtual_time
 async def test_a_drill_in_flight_when_the_hub_dies_is_interrupted_never_green() -> None:
     """Also when everybody had confirmed, and when not even its row had been written. It is begun again."""
     for wait_s in (0.0, 1.0):
