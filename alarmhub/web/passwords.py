@@ -24,11 +24,11 @@ from alarmhub.web.problems import Failed, later
 TIME_COST: Final = 2
 MEMORY_KIB: Final = 19_456
 """OWASP's second choice for argon2id: 19 MiB twice, one lane; the hub holds that much once."""
-QUEUE: Final = 100
-"""About five seconds of work; whoever comes then is told to come again."""
+QUEUE: Final = 200
+"""About ten seconds of work; whoever comes then is told to come again."""
 QUEUE_EACH: Final = QUEUE // 2
-"""Of it for one address: enough for a ward behind one. Whoever floods the hub with logins that nobody has
-leaves the other half to everybody else."""
+"""Of it for one address: enough for all who begin a shift behind one. Whoever floods the hub with logins that
+nobody has leaves the other half to everybody else."""
 WITHIN_S: Final = 15.0
 RETRY_AFTER_S: Final = 3
 
