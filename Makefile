@@ -1,7 +1,7 @@
 # Two commands are enough: `make demo` and `make test`. Each installs what it needs into .venv first.
 #
 #   make demo [ARGS=--once]   hub, embedded PostgreSQL, demo site, simulated plant and phones, live table
-#   make test [ARGS=...]      all tests
+#   make test [ARGS=...]      all tests, on two processes; WORKERS=0: one after the other, in this one
 #   make check                ruff, mypy strict, import contracts
 #   make format               lay the code out
 #   make load [ARGS=...]      load runs against the floor, report in load-out/
@@ -11,6 +11,8 @@ SHELL      := /bin/bash
 PYTHON     ?= python3
 BIN        := .venv/bin
 ARGS       ?=
+# Test processes. The tests of one file stay together and in order.
+WORKERS    ?= 2
 # As root the embedded PostgreSQL runs as a user of its own, and its library opens every parent folder of the
 # data for that user. So the demo keeps its data below the system's folder for temporary files.
 DEMO_DATA  := $(realpath $(or $(TMPDIR),/tmp))/alarmhub-demo-$(shell id -u)
@@ -36,7 +38,7 @@ demo: .venv/installed
 	ALARMHUB_DATABASE__DATA_DIR="$(DEMO_DATA)" $(BIN)/python -m alarmhub demo $(ARGS)
 
 test: .venv/installed
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(ARGS)
 
 check: .venv/installed
 	$(BIN)/ruff check .

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from time import perf_counter
+from time import process_time
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -172,12 +172,12 @@ def test_two_thousand_people_take_milliseconds() -> None:
     shifts = (DAY, NIGHT, Hours(days=EVERY_DAY, start=13 * 60, end=21 * 60 + 30))
     site = ward(tuple(Duty(f"s{i}", "201", ("usk",), s, ("f/201/1",)) for i in range(2000) for s in shifts))
     roster_at(site, at("2026-11-24T10:00"), {})
-    begin = perf_counter()
+    begin = process_time()
     roster = roster_at(site, at("2026-11-24T14:00"), {})
     change = next_change(site, at("2026-11-24T14:00"))
-    taken_s = perf_counter() - begin
+    taken_s = process_time() - begin
     assert len(roster.on_duty) == 2000 and change == at("2026-11-24T15:30")
-    assert taken_s < 0.25  # a busy machine; 20 ms is usual
+    assert taken_s < 0.25  # of processor time; 20 ms is usual
 
 
 # -- what people said
