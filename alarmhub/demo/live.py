@@ -24,7 +24,8 @@ from rich.live import Live
 
 from alarmhub import logs
 from alarmhub.app import App
-from alarmhub.core.alarm import Phase
+from alarmhub.core.alarm import Phase, told_of
+from alarmhub.core.reach import Reach
 from alarmhub.demo.board import Changes, table
 from alarmhub.demo.ground import alone_in, data_folder, demo_site, kept_secrets, publish_demo_site
 from alarmhub.demo.login import VISITOR, kept_login
@@ -160,14 +161,28 @@ class Demo:
         for post in posts.values():
             await self._stack.enter_async_context(post)
         site = engine.world().site
-        self.wards = Wards(site, plants, posts, engine.open_alarm, lambda: len(engine.open_alarms()))
+        self.wards = Wards(
+            site, plants, posts, engine.open_alarm, lambda: len(engine.open_alarms()),
+            spared=f"{site.site}/{EXAMPLE_PLACE}",
+        )  # fmt: skip
         url = f"ws://127.0.0.1:{self.app.gateway.port}/phone"
-        self.staff = Staff(url, phones, lambda: engine.world().roster.by_staff, self.wards.reset, self.crew)
+        self.staff = Staff(url, phones, lambda: engine.world().roster.by_staff, self.wards.reset, self.crew,
+                           leaves=self._rings_the_visitor)  # fmt: skip
         self._stack.push_async_callback(self.staff.sign_off)
         await self.staff.change_shift()
         self._take_up_what_was_open()
         spawn(self.staff.keep_shifts(), "shifts", self.crew)
         spawn(self.wards.press_for_ever(), "patients", self.crew)
+
+    def _rings_the_visitor(self, alarm: str) -> bool:
+        """Whether it rings at a phone of the visitor's that is there to be answered."""
+        engine = self.app.engine
+        found = engine.open_alarm(alarm)
+        return (
+            found is not None
+            and told_of(found, VISITOR) is not None
+            and engine.contacts.reach.get(VISITOR) is Reach.LIVE
+        )
 
     def _take_up_what_was_open(self) -> None:
         left = list(self.app.engine.open_alarms())
@@ -186,7 +201,7 @@ class Demo:
         here = f"http://127.0.0.1:{self.app.api.port}"
         self._say(f"a phone of your own: open {here}/phone and sign in {self.login};")
         self._say('  enrol it, begin a shift with "sal 12 plats 2", and it rings when you')
-        self._say("press a button from a second terminal; see what happens to it there, too:")
+        self._say("press a button from a second terminal (your colleagues leave it to you for 30 s):")
         self._say(f"  {press_command(self.folder, self.app.api.port, usual_port)}")
         self._say(f"the board of ward {BOARD_UNIT}: {board_url(here, BOARD_UNIT, self._board_secret)}")
         self._say("Ctrl-C ends the demo.")

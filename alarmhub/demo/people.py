@@ -21,7 +21,11 @@ PACE: Final = 8.0
 LOOK_EVERY_S: Final = 2.0
 CONNECT_AT_ONCE: Final = 16
 NS: Final = 1_000_000_000
+VISITOR_FIRST_S: Final = 30.0
+"""Who visits the demo with a phone of their own gets so long to answer before the colleagues do."""
 
+Leaves = Callable[[str], bool]
+"""Whether the alarm with this id is left to somebody else first."""
 AtPlace = Callable[[str], Awaitable[None]]
 """Presses the reset in the room of the alarm with this id."""
 
@@ -29,10 +33,12 @@ AtPlace = Callable[[str], Awaitable[None]]
 class Person:
     """One member of staff and the phone in the pocket."""
 
-    def __init__(self, staff: str, index: int, phone: PhoneClient, nurses: Nurses, crew: Crew) -> None:
+    def __init__(
+        self, staff: str, index: int, phone: PhoneClient, nurses: Nurses, crew: Crew, leaves: Leaves
+    ) -> None:
         self.staff, self.phone = staff, phone
         self._body = Phone(index, "")  # what the model knows people by
-        self._nurses, self._crew = nurses, crew
+        self._nurses, self._crew, self._leaves = nurses, crew, leaves
         self._heard: dict[str, int] = {}
 
     async def live(self) -> None:
@@ -53,7 +59,8 @@ class Person:
         reaction = self._nurses.ring(self._body, _frame(shown), first)
         if reaction is not None:
             delay_ns, answer = reaction
-            spawn(self._answer(delay_ns / NS, answer, shown), f"{self.staff} answers", self._crew, ends=True)
+            delay_s = delay_ns / NS + (VISITOR_FIRST_S if self._leaves(shown.id) else 0.0)
+            spawn(self._answer(delay_s, answer, shown), f"{self.staff} answers", self._crew, ends=True)
 
     async def _answer(self, delay_s: float, answer: str, shown: AlarmShown) -> None:
         await asyncio.sleep(delay_s)
@@ -92,10 +99,10 @@ class Staff:
 
     def __init__(
         self, url: str, secrets: dict[str, str], on_duty: Callable[[], Collection[str]], at_place: AtPlace,
-        crew: Crew, *, seed: int = 1, pace: float = PACE,
+        crew: Crew, *, leaves: Leaves = lambda alarm: False, seed: int = 1, pace: float = PACE,
     ) -> None:  # fmt: skip
         self._url, self._secrets, self._on_duty = url, secrets, on_duty
-        self._at_place, self._crew = at_place, crew
+        self._at_place, self._crew, self._leaves = at_place, crew, leaves
         self._nurses = Nurses(seed, self._reset_later, pace=pace)
         self._index = {staff: index for index, staff in enumerate(secrets)}
         self.people: dict[str, Person] = {}
@@ -110,7 +117,7 @@ class Staff:
             phone = PhoneClient(self._url, self._secrets[staff], f"phone-{staff}", name=staff)
             async with doors:
                 await phone.connect()
-            person = Person(staff, self._index[staff], phone, self._nurses, self._crew)
+            person = Person(staff, self._index[staff], phone, self._nurses, self._crew, self._leaves)
             self.people[staff] = person
             spawn(person.live(), f"{staff} at work", self._crew, ends=True)
 

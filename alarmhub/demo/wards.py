@@ -73,14 +73,16 @@ class Wards:
 
     def __init__(
         self, site: Site, lines: dict[str, EspaPlant], posts: dict[str, HousePlant],
-        find: Callable[[str], Alarm | None], count_open: Callable[[], int], *, seed: int = 1,
+        find: Callable[[str], Alarm | None], count_open: Callable[[], int], *, spared: str = "",
+        seed: int = 1,
     ) -> None:  # fmt: skip
-        """`lines`: ESPA plants by source; `posts`: every source's way over HTTP; `find`: an open alarm."""
+        """`lines`: ESPA plants by source; `posts`: every source's way over HTTP; `find`: an open alarm;
+        `spared`: the bed that nobody presses but who watches the demo."""
         self._site, self._lines, self._posts = site, lines, posts
         self._find, self._count_open = find, count_open
         self._random = random.Random(f"wards {seed}")
         self._number = 0
-        beds = [p for p in site.places.values() if p.point == "bed"]
+        beds = [p for p in site.places.values() if p.point == "bed" and p.path != spared]
         self._places = {
             "bed": beds,
             "wc": [p for p in site.places.values() if p.path.endswith("/wc")],
