@@ -146,7 +146,11 @@ async def test_text_that_is_no_utf8_is_closed_with_1007() -> None:
         assert (1007).to_bytes(2, "big") in await phone.rest()
 
 
-@pytest.mark.parametrize("data", [b"\x81\x02{}", b"\xf1\x80....", b"\x83\x80....", masked(b"x", Opcode.CONT)])
+@pytest.mark.parametrize(
+    "data",
+    [b"\x81\x02{}", b"\xf1\x80....", b"\x83\x80....", masked(b"x", Opcode.CONT)],
+    ids=["unmasked", "reserved bits", "reserved opcode", "continues nothing"],
+)
 async def test_broken_framing_is_closed_with_1002(data: bytes) -> None:
     """Unmasked, reserved bits, an unknown opcode, a continuation of nothing."""
     async with running() as hub, raw(hub, staff="anna") as phone:
