@@ -303,7 +303,7 @@ class AlarmPersonal(Struct, frozen=True, gc=False):
     """The part of an alarm frame that is one person's. `rings`: this phone should sound now.
 
     `turn`: the phone rings again when it rises. `you`: told, accepted, arrived, holding or noted: what this
-    person has said to it so far.
+    person has said to it so far. `hearing`: a test ring that asks whether this person hears the phone.
     """
 
     why: tuple[Why, ...]
@@ -312,6 +312,7 @@ class AlarmPersonal(Struct, frozen=True, gc=False):
     rings: bool
     turn: int
     at: int
+    hearing: bool = False
 
 
 class AlarmFrame(AlarmShared, frozen=True, gc=False, kw_only=True, tag_field="type", tag="alarm"):
@@ -323,6 +324,7 @@ class AlarmFrame(AlarmShared, frozen=True, gc=False, kw_only=True, tag_field="ty
     rings: bool
     turn: int
     at: int
+    hearing: bool = False
 
 
 class Synced(Struct, frozen=True, gc=False, tag_field="type", tag="synced"):

@@ -14,6 +14,7 @@ from alarmhub.core.answers import allowed, rings
 from alarmhub.core.site import Site
 from alarmhub.core.wording import flag_label, kind_label, type_label, why_label
 from alarmhub.core.world import World
+from alarmhub.engine.notices import is_trial_ring
 from protocols.phone import TOLD_NAMES_MAX, AlarmPersonal, AlarmShared, Gone, Why, alarm_payload, encode
 
 CACHED_MAX: Final = 4096
@@ -85,6 +86,7 @@ def personal(alarm: Alarm, staff: str, world: World, at: int) -> AlarmPersonal:
         rings=rings(alarm, staff),
         turn=told.turn if told is not None else alarm.turn,
         at=at,
+        hearing=is_trial_ring(alarm, staff),
     )
 
 

@@ -12,6 +12,7 @@ from alarmhub.core.alarm import Acceptance, Alarm, Flag, Phase, Told
 from alarmhub.core.kinds import Kind, Priority
 from alarmhub.core.site import AlarmType, Role
 from alarmhub.core.world import World
+from alarmhub.engine.notices import HUB
 from alarmhub.gateway import views
 from alarmhub.gateway.views import Views
 from protocols.phone import AlarmFrame, Why, decode_hub
@@ -40,6 +41,14 @@ def test_a_ringing_call_is_shown_in_full() -> None:
         unit_label="Avd 201", why=(Why("care_team", "vårdlag"),), can=("accept", "attend", "decline"),
         you="told", rings=True, turn=1, at=NOW, told_names=("Anna Lind", "Bo Ek"),
     )  # fmt: skip
+
+
+def test_a_ring_that_proves_a_phone_says_so_to_its_person_alone() -> None:
+    """So that an app asks whether it is heard wherever it shows it; a drill of the unit asks nobody."""
+    ring = call("a1", "anna", at=NOW, kind=Kind.DRILL, source=HUB, key=f"heard:anna:{NOW}")
+    assert frame(ring).hearing
+    assert not frame(ring, "bo").hearing
+    assert not frame(call("a2", "anna", at=NOW, kind=Kind.DRILL)).hearing
 
 
 def test_the_sound_is_the_types_own() -> None:
