@@ -171,7 +171,8 @@ def _muted(seen: Seen, rules: HandsetRules) -> Finding:
 
 def _no_permission(seen: Seen, rules: HandsetRules) -> Finding:
     refused = seen.said.notifications not in (None, "granted")
-    return Finding(refused, PERMISSION_S * S)
+    # Allowed is allowed: whoever has just done what the warning asks must see it go.
+    return Finding(refused, PERMISSION_S * S if refused else 0)
 
 
 def _push_dead(seen: Seen, rules: HandsetRules) -> Finding:
