@@ -1,7 +1,7 @@
 """A hub, a browser, and pages: one event loop and one Chromium for all tests of this folder.
 
-Fixtures: `chromium`, `house` (tests/browser/ward.toml in a fresh database), `hub` (serving it), `open_page`.
-Pictures: `Screens(area)` of tests.support.browser.
+Fixtures: `chromium`, `house` (tests/browser/ward.toml in a fresh database), `people` (the same, with
+accounts), `hub` (serving it), `open_page`. Pictures: `Screens(area)` of tests.support.browser.
 """
 
 from __future__ import annotations
@@ -14,8 +14,13 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, async_playwright
 
+from alarmhub.people import Account
+from alarmhub.store.accounts import PostgresAccounts
+from alarmhub.store.postgres import PostgresStore
+from alarmhub.web.passwords import hashed
 from tests.support.browser import Chromium, executable
 from tests.support.hub import House, Hub
+from tests.support.phone_page import PASSWORD
 
 WARD = Path(__file__).parent / "ward.toml"
 SOURCE = "plant"
@@ -60,6 +65,25 @@ async def hub(house: House) -> Hub:
     one = house.hub()
     await one.start()
     return one
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def people(house: House) -> AsyncIterator[House]:
+    """Everybody has an account; Karin's password is a one-time one."""
+    store = PostgresStore(house.dsn)
+    await store.open()
+    try:
+        accounts = PostgresAccounts(store)
+        for staff in ("tove", "nils", "maria", "karin"):
+            await accounts.put_account(
+                Account(
+                    staff=staff, login=staff, handle=staff.encode(), created_at=1, password=hashed(PASSWORD),
+                    must_change=staff == "karin",
+                )
+            )  # fmt: skip
+    finally:
+        await store.close()
+    yield house
 
 
 OpenPage = Callable[..., Awaitable[Page]]

@@ -100,6 +100,21 @@ async def test_a_hub_that_dies_is_looked_for_until_it_is_back(chromium: Chromium
     await tove.rings("Patientkallelse")
 
 
+async def test_without_contact_nothing_is_called_calm(chromium: Chromium, hub: Hub) -> None:
+    """A phone that cannot know says so, and not that there are no alarms."""
+    tove = await PhonePage.open(chromium, hub, "tove")
+    await tove.shows("Inga larm")
+    hub.kill()
+    await expect(tove.page.locator(".contact.seeking")).to_be_attached()
+    await tove.shows("Söker kontakt", "Larmläget är okänt")
+    await tove.shows_not("Inga larm")
+    await SCREENS.take(tove.page, "seeking-contact")
+    await no_barrier(tove.page)
+    await hub.start()
+    await expect(tove.page.locator(".contact.live")).to_be_attached(timeout=15_000)
+    await tove.shows("Inga larm")
+
+
 async def test_a_second_window_takes_over_and_the_first_says_so(chromium: Chromium, hub: Hub) -> None:
     """One phone rings once; the older window does not fight for it."""
     tove = await PhonePage.open(chromium, hub, "tove")

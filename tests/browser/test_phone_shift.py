@@ -3,58 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
 
-import pytest_asyncio
 from playwright.async_api import expect
 
-from alarmhub.people import Account
-from alarmhub.store.accounts import PostgresAccounts
-from alarmhub.store.postgres import PostgresStore
-from alarmhub.web.passwords import hashed
 from tests.browser.test_phone_rings import CALL
 from tests.support.browser import Chromium, Screens, no_barrier, sideways, small_targets
 from tests.support.hub import House, Hub
-from tests.support.phone_page import PhonePage
+from tests.support.phone_page import PhonePage, enrolled, sign_in
 
 SCREENS = Screens("phone")
-PASSWORD = "granar-i-snön-7"
 SHIFT_WITHIN_S = 20.0
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def people(house: House) -> AsyncIterator[House]:
-    """Everybody has an account; Karin's password is a one-time one."""
-    store = PostgresStore(house.dsn)
-    await store.open()
-    try:
-        accounts = PostgresAccounts(store)
-        for staff in ("tove", "nils", "maria", "karin"):
-            await accounts.put_account(
-                Account(
-                    staff=staff, login=staff, handle=staff.encode(), created_at=1, password=hashed(PASSWORD),
-                    must_change=staff == "karin",
-                )
-            )  # fmt: skip
-    finally:
-        await store.close()
-    yield house
-
-
-async def sign_in(phone: PhonePage, login: str) -> None:
-    """Types name and password into the form on the screen."""
-    await phone.page.get_by_label("Användarnamn").fill(login)
-    await phone.page.get_by_label("Lösenord").fill(PASSWORD)
-    await phone.press("Logga in")
-
-
-async def enrolled(chromium: Chromium, hub: Hub, staff: str) -> PhonePage:
-    """A phone that this person enrolled, signed in, connected and touched."""
-    phone = await PhonePage.open(chromium, hub)
-    await sign_in(phone, staff)
-    await phone.press("Registrera telefonen")
-    await phone.connected()
-    return phone
 
 
 async def chosen(phone: PhonePage) -> list[str]:
@@ -138,6 +96,43 @@ async def test_a_shift_begins_within_twenty_seconds(chromium: Chromium, people: 
     await phone.rings("Patientkallelse", "Du är i vårdlaget där.")
 
 
+async def test_without_a_shift_nothing_is_called_calm(chromium: Chromium, people: House, hub: Hub) -> None:
+    """Enrolled and signed in is not on duty; the way to the shift is there."""
+    phone = await enrolled(chromium, hub, "tove")
+    await phone.shows("Du har inte börjat något pass", "bara om schemat har dig i tjänst")
+    await phone.shows_not("Inga larm")
+    await SCREENS.take(phone.page, "no-shift")
+    await no_barrier(phone.page)
+    assert await small_targets(phone.page) == []
+    await phone.press("Till Mitt pass")
+    await phone.shows("Mina platser")
+    await phone.page.reload()
+    await phone.connected()
+    await phone.shows("Du har inte börjat något pass")
+
+
+async def test_a_new_shift_begins_available(chromium: Chromium, people: House, hub: Hub) -> None:
+    """After a shift that ended: nothing was told since, and that is available. One bed is one bed."""
+    phone = await enrolled(chromium, hub, "tove")
+    await phone.press("Mitt pass")
+    await phone.press("Börja passet")
+    await phone.rings("PROV")
+    await phone.press("Ja, jag hör den")
+    await phone.press("Mitt pass")
+    await phone.press("Sluta passet")
+    await phone.press("Sluta passet")
+    await phone.told("Passet är slut.")
+    await phone.shows("Du har inte börjat något pass")
+    await phone.press("Mitt pass")
+    await phone.page.get_by_label("sal 14 plats 1").check()
+    await expect(phone.page.get_by_text("1 plats", exact=True)).to_be_visible()
+    await phone.press("Börja passet")
+    await phone.rings("PROV")
+    await phone.press("Ja, jag hör den")
+    available = phone.page.get_by_role("button", name="Tillgänglig")
+    await expect(available).to_have_attribute("aria-pressed", "true")
+
+
 async def test_who_leaves_with_an_alarm_in_hand_names_who_takes_it(
     chromium: Chromium, people: House, hub: Hub
 ) -> None:
@@ -193,6 +188,13 @@ async def test_a_one_time_password_is_replaced_first(chromium: Chromium, people:
     await sign_in(phone, "karin")
     await phone.shows("Välj ett eget lösenord")
     await SCREENS.take(phone.page, "own-password")
+    await no_barrier(phone.page)
+    await phone.shows("Minst 12 tecken.")
+    await phone.page.get_by_label("Nytt lösenord").fill("kort")
+    await phone.press("Spara")
+    await phone.shows("Lösenordet är för kort: minst 12 tecken.")
+    await phone.shows_not("expected")
+    await SCREENS.take(phone.page, "own-password-short")
     await no_barrier(phone.page)
     await phone.page.get_by_label("Nytt lösenord").fill("fjällripa-vid-sjön-3")
     await phone.press("Spara")

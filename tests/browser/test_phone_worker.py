@@ -10,14 +10,22 @@ from playwright.async_api import expect
 
 from tests.browser.test_phone_rings import CALL
 from tests.support.browser import Chromium, Screens
-from tests.support.hub import Hub
-from tests.support.phone_page import PhonePage
+from tests.support.hub import House, Hub
+from tests.support.phone_page import PhonePage, enrolled, enrols
 from tests.support.waiting import until
 
 STATIC = files("alarmhub.web").joinpath("static")
 SCREENS = Screens("phone")
 NOTES = """navigator.serviceWorker.ready.then(r => r.getNotifications())
   .then(all => all.map(n => ({ title: n.title, body: n.body, tag: n.tag, data: n.data })))"""
+
+
+NOT_ASKED_YET = """() => {
+  // A browser that has a person to ask, who says yes.
+  let permission = 'default';
+  Object.defineProperty(Notification, 'permission', { get: () => permission });
+  Notification.requestPermission = async () => { permission = 'granted'; return permission; };
+}"""
 
 
 async def ready(phone: PhonePage) -> None:
@@ -111,3 +119,29 @@ async def test_a_push_that_says_nothing_still_wakes(chromium: Chromium, hub: Hub
     await pushed(tove, hub, "<not json>")
     note = (await tove.comes_true(f"{NOTES}.then(all => all.length ? all : null)", "it is shown"))[0]
     assert (note["title"], note["body"]) == ("Larm", "Hög")
+
+
+async def test_notifications_allowed_at_the_apps_word_end_the_warning_at_once(
+    chromium: Chromium, people: House, hub: Hub
+) -> None:
+    """The hub warned of a phone that may not notify: whoever allows it sees the warning go."""
+    phone = await PhonePage.open(chromium, hub)
+    await phone.page.add_init_script(f"({NOT_ASKED_YET})()")
+    await phone.page.reload()
+    await enrols(phone, "tove")
+    warning = phone.page.get_by_text("Aviseringar är avstängda")
+    await expect(warning).to_be_visible(timeout=15_000)
+    await phone.press("Mer")
+    await phone.press("Tillåt notiser")
+    await expect(warning).to_have_count(0)
+
+
+async def test_notifications_allowed_in_the_settings_end_the_warning_too(
+    chromium: Chromium, people: House, hub: Hub
+) -> None:
+    """Behind the page's back, while it stays open."""
+    phone = await enrolled(chromium, hub, "tove")
+    warning = phone.page.get_by_text("Aviseringar är avstängda")
+    await expect(warning).to_be_visible(timeout=15_000)
+    await phone.page.context.grant_permissions(["notifications"], origin=hub.url)
+    await expect(warning).to_have_count(0)

@@ -15,6 +15,8 @@ from tests.support.browser import Chromium
 from tests.support.hub import Hub
 from tests.support.waiting import until
 
+PASSWORD = "granar-i-snön-7"
+"""Everybody's, where people have accounts."""
 LISTEN = """() => {
   // What the app tells the hub and what it makes the phone do, for tests to read.
   window.spied = { sent: [], shaken: [], tones: 0, touched: false };
@@ -120,6 +122,27 @@ class PhonePage:
 
     async def makes_no_sound(self) -> None:
         await self.comes_true("alarmhub.ringer.sounding.length === 0 && !alarmhub.ringer.current", "silence")
+
+
+async def sign_in(phone: PhonePage, login: str) -> None:
+    """Types name and password into the form on the screen."""
+    await phone.page.get_by_label("Användarnamn").fill(login)
+    await phone.page.get_by_label("Lösenord").fill(PASSWORD)
+    await phone.press("Logga in")
+
+
+async def enrolled(chromium: Chromium, hub: Hub, staff: str) -> PhonePage:
+    """A phone that this person enrolled, signed in, connected and touched."""
+    phone = await PhonePage.open(chromium, hub)
+    await enrols(phone, staff)
+    return phone
+
+
+async def enrols(phone: PhonePage, staff: str) -> None:
+    """Signs in and enrols the phone in hand."""
+    await sign_in(phone, staff)
+    await phone.press("Registrera telefonen")
+    await phone.connected()
 
 
 class Cable:

@@ -4,7 +4,7 @@
 import { Alarms, ringOf } from "./phone-alarms.js";
 import { Answers } from "./phone-answers.js";
 import { Api } from "./phone-api.js";
-import { startDuty } from "./phone-duty.js";
+import { knowShift, startDuty } from "./phone-duty.js";
 import { h, morph } from "./phone-dom.js";
 import { registered } from "./phone-push.js";
 import { Ringer } from "./phone-ring.js";
@@ -83,6 +83,7 @@ export class App {
     await this.answers.belongTo(this.welcome.staff);
     await this.answers.resend();
     this.checkVersion();
+    knowShift(this);
   }
 
   on_alarm(frame) {
@@ -98,7 +99,7 @@ export class App {
     if (this.opened === frame.id && this.screen === "alarm") this.go("alarms");
     this.rering();
     const own = frame.reason === "declined" || frame.reason === "released";
-    if (was !== undefined && !own && !(was.drill && !was.rings)) {
+    if (was !== undefined && !own && !was.hearing && !(was.drill && !was.rings)) {
       this.tell(`${placeOf(was)}: ${frame.reason === "taken" ? frame.text : sayOr(`g_${frame.reason}`, frame.text)}`);
     }
   }

@@ -13,7 +13,7 @@ async function talk(app, work, words = {}) {
   } catch (refused) {
     if (!(refused instanceof Refused)) throw refused;
     if (refused.status === 401 && !words[401]) await app.whoAmI();
-    app.fault = words[refused.status] ?? (refused.absent ? say("not_there_yet") : refused.status === 0 ? say("contact_lost") : refused.problem.detail ?? say("failed"));
+    app.fault = words[refused.error] ?? words[refused.status] ?? (refused.status === 401 ? say("sign_in_first") : refused.absent ? say("not_there_yet") : refused.status === 0 ? say("contact_lost") : refused.problem.detail ?? say("failed"));
     app.draw();
     return undefined;
   }
@@ -107,6 +107,18 @@ async function load(app, unit) {
     if (app.shiftAbsent) app.fault = "";
     return;
   }
+  takeShift(app, shift);
+}
+
+// What the list of alarms says depends on it: looked up unasked, and in nobody's way.
+export async function knowShift(app) {
+  if (!app.me || app.me.must_change || app.me.staff !== app.welcome?.staff || app.screen === "shift") return;
+  const shift = await app.api.shift(app.unit).catch(() => null);
+  if (shift === null || app.screen === "shift" || app.me?.staff !== app.welcome?.staff) return;
+  takeShift(app, shift);
+}
+
+function takeShift(app, shift) {
   app.shift = shift;
   app.unit = shift.unit;
   app.chosen = new Set(shift.beds.filter((bed) => bed.mine).map((bed) => bed.place));
@@ -116,6 +128,8 @@ async function load(app, unit) {
 async function beginShift(app) {
   const begun = await talk(app, () => app.api.beginShift(app.unit, [...app.chosen]));
   if (begun === undefined) return;
+  app.availability = "available";
+  await app.store.put("availability", app.availability);
   await load(app, app.unit);
   await ringToHear(app);
 }
@@ -130,14 +144,21 @@ async function ringToHear(app) {
 }
 
 async function heard(app, alarm) {
-  const proved = await talk(app, () => app.api.heard(alarm), { 404: say("ring_over"), 409: say("ring_not_reported") });
   const shown = app.alarms.get(alarm);
   if (shown !== undefined) app.ringer.mute(shown);
-  if (proved === undefined) return;
+  const proved = await talk(app, () => app.api.heard(alarm), { 404: say("ring_over"), not_rang: say("ring_not_reported"), not_signed_on: say("no_shift") });
+  if (proved === undefined) return unproved(app, alarm);
   if (app.shift?.shift) app.shift.shift.heard_at = proved.heard_at;
   app.step = "";
   app.tell(say("started"));
   app.go("alarms");
+}
+
+// The question stands, and why is said where it is asked; without a sign-in that comes first.
+function unproved(app, alarm) {
+  const shown = app.alarms.get(alarm);
+  if (!app.me) app.go("shift");
+  else if (shown !== undefined) app.ringer.unmute(shown);
 }
 
 // What cannot be left behind must go to somebody: asks for whom, and then does `work` with the answer.
@@ -184,7 +205,9 @@ async function signIn(app, form) {
 
 async function changePassword(app, form) {
   const { current, new: chosen } = Object.fromEntries(new FormData(form));
-  const me = await talk(app, () => app.api.changePassword(app.oneTime || current, chosen));
+  const me = await talk(app, () => app.api.changePassword(app.oneTime || current, chosen), {
+    short: say("password_short"), long: say("password_long"), guessed: say("password_guessed"), wrong: say("password_wrong"), 429: say("slow_down"),
+  });
   if (me === undefined) return;
   form.reset();
   app.oneTime = "";
@@ -243,8 +266,9 @@ export const dutyActions = {
   "not-heard": (app, { alarm }) => {
     const shown = app.alarms.get(alarm);
     if (shown !== undefined) app.ringer.mute(shown);
+    app.go("shift");
+    app.step = "heard";
     app.notHeard = true;
-    app.focusNext = true;
   },
   heard: (app, { alarm }) => heard(app, alarm),
   off: (app) => {

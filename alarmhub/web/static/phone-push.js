@@ -13,9 +13,28 @@ export function register() {
   return worker;
 }
 
+const permission = () => globalThis.Notification?.permission ?? "absent";
+
+// The hub warns of a phone that may not notify: it hears at once that this has changed.
+function permitted(app) {
+  if (permission() !== app.notify) app.statusAt = 0;
+  app.notify = permission();
+  app.draw();
+}
+
+// Allowed or forbidden in the browser's own settings, behind the page's back.
+export async function checkPermission(app) {
+  if (permission() !== app.notify) await subscribed(app);
+}
+
+export async function watchPermission(app) {
+  const kept = await navigator.permissions?.query({ name: "notifications" }).catch(() => null);
+  kept?.addEventListener("change", () => checkPermission(app));
+}
+
 // Tells the hub where to push to, when both may; `app.pushes` says whether it does.
 export async function subscribed(app) {
-  app.notify = globalThis.Notification?.permission ?? "absent";
+  permitted(app);
   try {
     const registration = await (worker ?? register());
     const key = app.config?.vapid_public;
@@ -34,6 +53,6 @@ export async function subscribed(app) {
 // Asked for with its reason on the screen, by somebody's tap.
 export async function askToNotify(app) {
   if (globalThis.Notification === undefined) return;
-  app.notify = await Notification.requestPermission();
+  await Notification.requestPermission();
   await subscribed(app);
 }

@@ -34,7 +34,8 @@ function ownPassword(app) {
     h("form", { class: "stack", "data-form": "password", "data-key": "password" },
       h("input", { type: "text", name: "login", autocomplete: "username", value: app.me.staff, hidden: true }), // for who keeps passwords
       !app.oneTime && h("label", { class: "field" }, say("current_password"), h("input", { name: "current", type: "password", autocomplete: "current-password", required: true })),
-      h("label", { class: "field" }, say("new_password"), h("input", { name: "new", type: "password", autocomplete: "new-password", required: true })),
+      h("label", { class: "field" }, say("new_password"), h("input", { name: "new", type: "password", autocomplete: "new-password", required: true, maxlength: "256", "aria-describedby": "password-rule" })),
+      h("p", { class: "soft", id: "password-rule" }, say("password_rules")),
       h("button", { class: "primary wide" }, say("change_shift"))));
 }
 
@@ -103,7 +104,7 @@ const choosesBeds = (app) => Boolean(app.me && !app.me.must_change && app.shift)
 export function shiftThumb(app) {
   if (app.screen !== "shift" || !choosesBeds(app)) return null;
   const chosen = app.shift.beds.filter((bed) => app.chosen.has(bed.place)).length;
-  return h("div", { class: "thumb", "data-key": "thumb" }, h("p", { class: "soft" }, chosen === 0 ? say("no_beds") : say("n_beds", { n: chosen })),
+  return h("div", { class: "thumb", "data-key": "thumb" }, h("p", { class: "soft" }, chosen === 0 ? say("no_beds") : chosen === 1 ? say("one_bed") : say("n_beds", { n: chosen })),
     h("button", { class: "primary wide main", "data-do": "begin-shift" }, app.shift.shift ? say("change_shift") : say("begin_shift")));
 }
 

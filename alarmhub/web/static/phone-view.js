@@ -65,10 +65,25 @@ function keptLine(app) {
 export function alarmList(app) {
   const alarms = app.alarms.listed();
   if (alarms.length === 0) {
-    return h("section", { class: "calm" }, h("h1", {}, say("calm")), h("p", { class: "soft" }, say("calm_more")), drillLine(app));
+    return h("section", { class: "calm" }, nothingListed(app), drillLine(app));
   }
   return h("section", {}, h("h1", { class: "spoken" }, say("alarms")),
     h("ul", { class: "stack" }, alarms.map((alarm) => h("li", { "data-key": alarm.id }, card(app, alarm)))), drillLine(app));
+}
+
+// Calm is said only where it is known: in contact, and to somebody whom the phone rings.
+function nothingListed(app) {
+  if (app.link.contact !== "live" || app.alarms.fresh !== null) return [h("h1", {}, say("unknown")), h("p", { class: "soft" }, say("unknown_more"))];
+  if (app.shift !== null && !onShiftNow(app)) {
+    return [h("h1", {}, say("no_shift")), h("p", {}, say("no_shift_more")),
+      h("button", { class: "wide primary", "data-do": "go", "data-to": "shift", "data-key": "to-shift" }, say("to_shift"))];
+  }
+  return [h("h1", {}, say("calm")), h("p", { class: "soft" }, say("calm_more"))];
+}
+
+function onShiftNow(app) {
+  const shift = app.shift?.shift;
+  return Boolean(shift) && Date.parse(shift.until) > app.hubNow();
 }
 
 function drillLine(app) {
@@ -125,7 +140,7 @@ function stand(app, alarm) {
   if (alarm.you === "holding") return say("you_holding");
   if (alarm.accepted_by.length) return `${say("taken_by", { names: alarm.accepted_by.join(", ") })}${alarm.phase === "partly_accepted" ? ` · ${say("phase_partly")}` : ""}`;
   if (alarm.phase === "attended") return say("phase_attended");
-  if (alarm.drill) return say("prov_more");
+  if (alarm.drill) return say(alarm.hearing ? "heard_ask" : "prov_more");
   return alarm.you === "noted" ? say("you_noted") : say("nobody_yet");
 }
 
@@ -160,6 +175,7 @@ export function alarmScreen(app, alarm, ringing) {
   },
     h("div", { class: "story", "data-key": "story" }, h("div", { class: "head" },
       ringing && troubles(app),
+      alarm.hearing && app.fault && h("p", { class: "banner bad", role: "alert", "data-key": "fault" }, app.fault),
       heading(alarm),
       alarm.drill && h("p", { class: "prov" }, say("prov"), h("span", {}, say("prov_more"))),
       h("p", { id: "full-what", class: "spoken" }, `${alarm.drill ? say("prov") : typeLabel(alarm)}, ${say("priority", { p: say(`p_${alarm.priority}`) })}`),
@@ -213,10 +229,9 @@ function sideButtons(app, alarm, ringing) {
     !ringing && h("button", { "data-do": "back", "data-key": "back" }, say("back")),
   ].filter(Boolean);
   if (pairs.length % 2 === 1) pairs[0].classList.add("alone");
-  const proves = muteable && alarm.drill && app.step === "heard";
   return h("div", { class: "answers", "data-key": "answers" },
     muteable && !alarm.drill && h("button", { class: "quiet", "data-do": "mute", "data-alarm": alarm.id, "data-key": "mute", "aria-disabled": app.early(`${alarm.id} mute`) ? "true" : null }, say("mute_ring")),
-    proves && h("button", { class: "quiet", "data-do": "not-heard", "data-alarm": alarm.id, "data-key": "not" }, say("not_heard")),
+    muteable && alarm.hearing && h("button", { class: "quiet", "data-do": "not-heard", "data-alarm": alarm.id, "data-key": "not" }, say("not_heard")),
     pairs);
 }
 
@@ -228,11 +243,14 @@ function mainAnswer(app, alarm) {
 function mainButton(app, alarm) {
   const answer = mainAnswer(app, alarm);
   if (answer !== undefined) return h("div", { class: "take", "data-key": "take" }, button(app, alarm, answer, "primary main"));
-  if (!alarm.drill || !alarm.rings || app.ringer.isMuted(alarm)) return null;
-  const proves = app.step === "heard";
+  if (!alarm.drill || !alarm.rings) return null;
+  const muted = app.ringer.isMuted(alarm);
+  if (muted && !alarm.hearing) return null;
+  // Who silenced it cannot say that it was heard: then it rings anew.
+  const [action, words] = muted ? ["hear-again", "ring_again"] : alarm.hearing ? ["heard", "heard"] : ["mute", "prov_heard"];
   return h("div", { class: "take", "data-key": "take" }, h("button", {
-    class: "primary main", "data-do": proves ? "heard" : "mute", "data-alarm": alarm.id, "data-key": "heard",
-  }, say(proves ? "heard" : "prov_heard")));
+    class: "primary main", "data-do": action, "data-alarm": alarm.id, "data-key": action,
+  }, say(words)));
 }
 
 function button(app, alarm, answer, className) {
@@ -249,9 +267,11 @@ export function covering(app) {
 
 export function availability(app) {
   if (!app.welcome) return null;
+  // Nothing told means available, once the shift has begun.
+  const now = app.availability || (onShiftNow(app) ? "available" : "");
   return h("div", { class: "segments", role: "group", "aria-label": say("availability") },
     ["available", "busy", "break"].map((state) => h("button", {
-      "data-do": "availability", "data-state": state, "aria-pressed": String(app.availability === state), "data-key": state,
+      "data-do": "availability", "data-state": state, "aria-pressed": String(now === state), "data-key": state,
     }, say(state))));
 }
 

@@ -1,8 +1,8 @@
 // The phone app begins here: what is pressed, and what the browser says, find their way to the app.
 
 import { App } from "./phone-app.js";
-import { dutyActions } from "./phone-duty.js";
-import { subscribed } from "./phone-push.js";
+import { dutyActions, knowShift } from "./phone-duty.js";
+import { checkPermission, subscribed, watchPermission } from "./phone-push.js";
 import { openStore } from "./phone-store.js";
 import { language } from "./phone-words.js";
 
@@ -67,7 +67,8 @@ function listen(app) {
     if (document.visibilityState === "visible") {
       app.ringer.keepAwake();
       app.link.hurry();
-      app.whoAmI();
+      app.whoAmI().then(() => knowShift(app));
+      checkPermission(app);
     }
   });
   // A link scanned into the page that is open already.
@@ -98,6 +99,7 @@ async function begin() {
   app.draw();
   await dutyActions.boot(app);
   subscribed(app);
+  watchPermission(app);
 }
 
 begin();
