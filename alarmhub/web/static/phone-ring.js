@@ -65,6 +65,7 @@ export class Ringer {
       // Without a touch some browsers leave this promise open for ever: nobody may wait for it alone.
       await Promise.race([this.context.resume().catch(() => {}), new Promise((go) => setTimeout(go, 700))]);
     }
+    this.warnAt = 0; // a warning that was mute so far is heard at once
     this.onChange();
     return this.canSound;
   }
