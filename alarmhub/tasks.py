@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, NamedTuple, TypeVar
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from alarmhub import logs
 from alarmhub.logs import Line
@@ -98,6 +98,48 @@ def spawn(coro: Coroutine[Any, Any, _T], name: str, owner: Crew, *, ends: bool =
     are then in order, and only an exception is a death. Raises RuntimeError when the crew is already closing.
     """
     return owner.add(coro, name, ends=ends)
+
+
+class Begun(Generic[_T]):
+    """A coroutine run, here and now, up to its first wait; await this, once, for the rest of it.
+
+    A task would begin it a turn of the loop later, behind whatever is ready by then: for a press that is the
+    time in which its statement could have been with the database already. What the coroutine does before its
+    first wait must not ask for the current task (`asyncio.timeout` does), which is the caller's. An exception
+    is raised by the await, not here.
+    """
+
+    def __init__(self, coro: Coroutine[Any, Any, _T]) -> None:
+        self._coro = coro
+        self._waits_for: Any = None
+        self._ended: asyncio.Future[_T] | None = None
+        try:
+            self._waits_for = coro.send(None)
+        except StopIteration as end:
+            self._end().set_result(end.value)
+        except Exception as exc:  # noqa: BLE001  it is whose await this is
+            self._end().set_exception(exc)
+
+    def _end(self) -> asyncio.Future[_T]:
+        self._ended = asyncio.get_running_loop().create_future()
+        return self._ended
+
+    def __await__(self) -> Generator[Any, Any, _T]:
+        """What the coroutine returns or raises. Cancelling goes through to it."""
+        if self._ended is not None:
+            return (yield from self._ended)
+        coro, waits_for = self._coro, self._waits_for
+        while True:
+            try:
+                try:
+                    sent = yield waits_for
+                except BaseException as exc:  # noqa: BLE001  cancelled, or the future refused to be waited for
+                    waits_for = coro.throw(exc)
+                else:
+                    waits_for = coro.send(sent)
+            except StopIteration as end:
+                result: _T = end.value
+                return result
 
 
 async def watch_loop(observe_s: Callable[[float], None], *, period_s: float = LAG_PERIOD_S) -> None:

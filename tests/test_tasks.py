@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from alarmhub.tasks import Crew, spawn, watch_loop
+from alarmhub.tasks import Begun, Crew, spawn, watch_loop
 from tests.support.waiting import turns, until
 
 Entries = list[dict[str, Any]]
@@ -188,3 +188,81 @@ async def test_an_expected_end_is_left_to_the_owner_to_say(log_lines: Entries) -
     assert isinstance(died.exc, Fenced)
     assert log_lines == []
     await crew.close()
+
+
+async def test_what_is_begun_runs_to_its_first_wait_at_once_and_the_rest_when_awaited() -> None:
+    """Nothing is lost in between, and the result is the coroutine's."""
+    said: list[str] = []
+    gate: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def work() -> str:
+        said.append("begun")
+        word = await gate
+        await asyncio.sleep(0)
+        said.append(word)
+        return "klar"
+
+    begun = Begun(work())
+    assert said == ["begun"]
+    gate.set_result("gone on")
+    await asyncio.sleep(0)
+    assert said == ["begun"], "nobody has awaited it"
+    assert await begun == "klar"
+    assert said == ["begun", "gone on"]
+
+
+@pytest.mark.parametrize("when", ["before its first wait", "after it"])
+async def test_what_is_begun_raises_where_it_is_awaited(when: str) -> None:
+    """Not where it is begun: whose work it is decides what that means."""
+
+    async def work() -> None:
+        if when == "after it":
+            await asyncio.sleep(0)
+        raise RuntimeError("kapott")
+
+    begun = Begun(work())
+    with pytest.raises(RuntimeError, match="kapott"):
+        await begun
+
+
+async def test_what_is_begun_may_end_without_waiting() -> None:
+    """Its result is there all the same."""
+    assert await Begun(returns()) == "klar"
+
+
+async def test_what_is_begun_is_cancelled_with_who_awaits_it(crew: Crew) -> None:
+    """It can put its things away, and who awaits it is cancelled."""
+    put_away: list[bool] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            put_away.append(True)
+
+    async def carry(begun: Begun[None]) -> None:
+        await begun
+
+    task = spawn(carry(Begun(work())), "carrier", crew, ends=True)
+    await turns()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert put_away == [True]
+
+
+async def test_what_is_begun_may_catch_what_it_waits_for() -> None:
+    """A failed wait is the coroutine's to handle, as in any other."""
+    answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def work() -> str:
+        try:
+            await answer
+        except OSError as exc:
+            return str(exc)
+        return "never"
+
+    begun = Begun(work())
+    answer.set_exception(OSError("gone"))
+    assert await begun == "gone"
