@@ -7,7 +7,9 @@ anybody: `send` writes or, past the byte budget, breaks the connection off.
 Decisions: websockets' own asyncio connection (a task, a queue and half a dozen futures per phone) was
 rejected for memory and for `await send()`, which lets one slow phone hold up the others. Server frames are
 written by hand because without extensions and masking a text frame is a length and its payload (RFC 6455
-section 5.2); reading, where the peer is hostile, stays with the library.
+section 5.2); reading, where the peer is hostile, stays with the library, but for the one plain case that is
+nearly all of what phones send: a chunk that is exactly one short text frame, when the library waits for none
+of its own to be completed.
 """
 
 from __future__ import annotations
@@ -97,7 +99,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_allowed_bytes", "_fragments", "_frames", "_held", "_limits", "_owner", "_socket", "_transport",
-        "_waiting", "close_code", "digest", "faults", "peer", "seat", "shown", "silent_ticks", "stage",
+        "_unread", "_waiting", "close_code", "digest", "faults", "peer", "seat", "shown", "silent_ticks",
+        "stage",
     )  # fmt: skip
 
     def __init__(self, owner: Owner, limits: Limits) -> None:
@@ -113,6 +116,7 @@ class Connection(asyncio.Protocol):
         self._allowed_bytes = limits.budget_bytes
         self._fragments: list[bytes] | None = None
         self._frames = 0
+        self._unread = 0  # bytes of frames the library has not completed
         self._held = b""
         self._waiting: list[bytes] | None = None
         self.stage = Stage.HANDSHAKE
@@ -146,6 +150,13 @@ class Connection(asyncio.Protocol):
         if self.stage is Stage.CHECKING or self._held:
             self._held += data
             return
+        if self.stage is Stage.OPEN and not self._unread and self._frames < FRAMES_PER_TICK:
+            payload = _short_text(data)
+            if payload is not None and self._fragments is None:
+                self._frames += 1
+                self.silent_ticks = 0
+                self._message(payload)
+                return
         self._feed(data)
 
     def eof_received(self) -> bool:
@@ -177,12 +188,14 @@ class Connection(asyncio.Protocol):
     def _read(self, data: bytes) -> bool:
         socket = self._socket
         socket.receive_data(data)
+        self._unread += len(data)
         events = socket.events_received()
         if socket.writes:
             self._flush()
         for event in events:
             if type(event) is Frame:
                 self._frames += 1
+                self._unread -= _size(event)
                 if self.stage is not Stage.HANDSHAKE:
                     self._take(event)
             elif isinstance(event, Request):
@@ -250,6 +263,7 @@ class Connection(asyncio.Protocol):
         if alone:
             # The request and the parser that read it are 10 times the size of an idle connection.
             self._socket = WebSocket(SERVER, state=OPEN, max_size=self._limits.frame_bytes, logger=_quiet)
+            self._unread = 0
         self._enter(Stage.HELLO)
 
     # -- pace -----------------------------------------------------------------------------------
@@ -387,6 +401,23 @@ def _is_our_page(request: Request) -> bool:
         return asked is not None and urlsplit(origin).hostname == asked
     except (WebSocketException, ValueError):
         return False
+
+
+def _short_text(data: bytes) -> bytes | None:
+    """What a phone says, when `data` is one whole, masked text frame of up to 125 bytes and nothing else (RFC
+    6455 sections 5.2 and 5.3)."""
+    size = len(data) - 6
+    if not (0 <= size < 126 and data[0] == 0x81 and data[1] == 0x80 | size):
+        return None
+    key = (data[2:6] * 32)[:size]
+    return (int.from_bytes(data[6:], "big") ^ int.from_bytes(key, "big")).to_bytes(size, "big")
+
+
+def _size(frame: Frame) -> int:
+    """How many bytes a masked frame was on the wire, if its length was written in the least of them; else it
+    was more."""
+    size = len(frame.data)
+    return size + (6 if size < 126 else 8 if size < 65536 else 14)
 
 
 def text_frame(payload: bytes) -> bytes:

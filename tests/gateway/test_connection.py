@@ -276,3 +276,37 @@ def test_garbage_never_hurts_the_hub(pieces: list[bytes], framed: bool, said_hel
             await bo.hears_nothing_before_beat()
 
     asyncio.run(scene())
+
+
+async def test_a_short_frame_between_the_pieces_of_another_is_not_taken_for_a_message() -> None:
+    """Whole by itself, it is a fault within an unfinished message: the library says so and closes."""
+    async with running() as hub, raw(hub, staff="anna") as peer:
+        peer.send(masked(b'{"type":', fin=False))
+        await until(lambda: any(c._fragments for c in hub.gateway._connections), "the first piece is there")
+        peer.send(masked(b'{"type":"beat"}'))
+        assert b"\x88" in await peer.rest()
+
+
+async def test_what_looks_like_a_frame_inside_a_longer_one_is_only_its_content() -> None:
+    """While the library waits for the rest of one, a chunk is part of it, whatever it looks like."""
+    async with running() as hub, raw(hub, staff="anna") as peer:
+        unread = lambda: [c._unread for c in hub.gateway._connections]  # noqa: E731
+        inner = b"\x81\x8f\0\0\0\0" + b'{"type":"beat"}'
+        head = bytes((0x81, 0x80 | (len(inner) + 2))) + b"\0\0\0\0" + b'"'
+        peer.send(head)
+        await until(lambda: unread() == [len(head)], "the beginning is there")
+        peer.send(inner)
+        await until(lambda: unread() == [len(head + inner)], "the middle is there")
+        peer.send(b'"')
+        heard = await peer.rest()
+        assert b'"beat"' not in heard and b"UTF-8" in heard
+
+
+async def test_after_a_long_frame_short_ones_go_on() -> None:
+    """The bytes the library has completed are none that it waits for."""
+    async with running() as hub, raw(hub, staff="anna") as peer:
+        peer.send(masked(b'{"type":"beat","of":"%s"}' % (b"x" * 300)))
+        await peer.until_contains(b'"beat"')
+        assert all(c._unread == 0 for c in hub.gateway._connections)
+        peer.send(masked(b'{"type":"beat"}'))
+        await peer.until_contains(b'"beat"')
