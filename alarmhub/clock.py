@@ -62,7 +62,9 @@ class MonotonicClock:
 
     def now(self) -> int:
         """Epoch milliseconds; never less than at an earlier call."""
-        self._latest_ms = max(self._latest_ms, int(self._at(self._monotonic_ns())))
+        at_ms = int(self._at(self._monotonic_ns()))
+        if at_ms > self._latest_ms:
+            self._latest_ms = at_ms
         return self._latest_ms
 
     def monotonic_ns(self) -> int:
@@ -92,6 +94,8 @@ class MonotonicClock:
 
     def _at(self, monotonic_ns: int) -> float:
         elapsed_ms = (monotonic_ns - self._base_ns) / _NS_PER_MS
+        if not self._owed_ms:
+            return self._base_ms + elapsed_ms
         most_ms = elapsed_ms * SLEW_RATE
         return self._base_ms + elapsed_ms + max(-most_ms, min(most_ms, self._owed_ms))
 

@@ -34,6 +34,8 @@ def page(draft: Draft, told: Told) -> None:
 
 def take_back_pages(before: Alarm, draft: Draft) -> None:
     """Whoever was paged and is not concerned any more."""
+    if not any(told.paged for told in before.told):
+        return
     still = concerned(draft.alarm)
     for told in before.told:
         if told.paged and told.staff not in still:
