@@ -126,7 +126,7 @@ if __name__ == "__main__":
     parser.add_argument("--phones", type=int, required=True)
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
     parser.add_argument("--connections", type=int, default=4)
-    parser.add_argument("--beat-every", type=float, default=4)
+    parser.add_argument("--beat-every", type=float, default=3, help="seconds; as often as the hub's phones")
     options = parser.parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop if options.loop == "uvloop" else None) as own:
         own.run(main(options))
