@@ -7,7 +7,7 @@ reaches, names of configured sources); it refuses no value, so never pass what a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -58,6 +58,8 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         self._children: dict[tuple[Any, tuple[str, ...]], Any] = {}
+        self.on_render: list[Callable[[], None]] = []
+        """Called before each reading: who sets what is dear to count, and is counted only when it is read."""
 
         def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
             return Histogram(f"alarmhub_{name}", text, labels, buckets=buckets, registry=registry)
@@ -136,6 +138,8 @@ class Metrics:
 
     def render(self) -> bytes:
         """All of it, as `CONTENT_TYPE`."""
+        for counts in self.on_render:
+            counts()
         return generate_latest(self.registry)
 
 

@@ -192,11 +192,11 @@ class Store(Protocol):
         """Read the committed state after `acquire`."""
         ...
 
-    async def write(self, epoch: int, batch: Batch, *, beside: bool = False) -> None:
+    async def write(self, epoch: int, batch: Batch) -> None:
         """One statement, one commit, only under `epoch` (else Fenced). A data error raises Unstorable and
         writes nothing; a lost connection or a time-out raises StoreUnavailable and may have written all or
-        nothing. Writing a batch again whose id was applied changes nothing and succeeds. `beside`: without
-        waiting for another write in flight; of these too there is one at a time."""
+        nothing. Writing a batch again whose id was applied changes nothing and succeeds. Some of
+        them may be in flight at a time; none waits for another then."""
         ...
 
     async def applied(self, batch_id: str) -> bool:

@@ -98,3 +98,18 @@ def test_two_hubs_in_one_process_do_not_mix() -> None:
 
     assert value(first, "alarmhub_open_deadlines") == 7
     assert value(second, "alarmhub_open_deadlines") == 0
+
+
+def test_what_is_dear_to_count_is_counted_when_it_is_read() -> None:
+    """Not before, and anew each time."""
+    metrics = Metrics()
+    counted: list[int] = []
+
+    def count() -> None:
+        counted.append(1)
+        metrics.set_phones({"live": len(counted)})
+
+    metrics.on_render.append(count)
+    assert not counted
+    assert b'alarmhub_phones{reach="live"} 1.0' in metrics.render()
+    assert b'alarmhub_phones{reach="live"} 2.0' in metrics.render()

@@ -198,14 +198,14 @@ async def test_what_is_begun_runs_to_its_first_wait_at_once_and_the_rest_when_aw
     async def work() -> str:
         said.append("begun")
         word = await gate
-        await asyncio.sleep(0)
+        await turns()
         said.append(word)
         return "klar"
 
     begun = Begun(work())
     assert said == ["begun"]
     gate.set_result("gone on")
-    await asyncio.sleep(0)
+    await turns()
     assert said == ["begun"], "nobody has awaited it"
     assert await begun == "klar"
     assert said == ["begun", "gone on"]
@@ -217,7 +217,7 @@ async def test_what_is_begun_raises_where_it_is_awaited(when: str) -> None:
 
     async def work() -> None:
         if when == "after it":
-            await asyncio.sleep(0)
+            await turns()
         raise RuntimeError("kapott")
 
     begun = Begun(work())
@@ -238,7 +238,7 @@ async def test_what_is_begun_is_cancelled_with_who_awaits_it(crew: Crew) -> None
         try:
             await asyncio.Event().wait()
         finally:
-            await asyncio.sleep(0)
+            await turns()
             put_away.append(True)
 
     async def carry(begun: Begun[None]) -> None:

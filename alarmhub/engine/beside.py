@@ -14,24 +14,33 @@ from alarmhub.engine.items import WordItem
 
 
 class Flight:
-    """A commit in flight: what a press must be apart from."""
+    """A commit in flight: what a press must be apart from. Looked into only when somebody asks."""
 
     def __init__(self, folded: Folded, world: World) -> None:
-        self._world = world
-        # Who is at work, presence in a room and a drill concern more than the alarms they are said of.
-        self._wide = bool(folded.overlay.presence) or any(isinstance(item, WordItem) for item in folded.items)
+        """`world`: what it was decided from."""
+        self._folded, self._world = folded, world
+        self._seen = self._wide = False
         self._rooms: set[str] = set()
         self._keys: set[tuple[str, str]] = set()
+        self._answered: set[tuple[str, str]] = set()
+
+    def _look(self) -> None:
+        folded, world = self._folded, self._world
+        # Who is at work, presence in a room and a drill concern more than the alarms they are said of.
+        self._wide = bool(folded.overlay.presence) or any(isinstance(item, WordItem) for item in folded.items)
         # A sender's id that is being answered there: the same again must get that answer.
-        self._answered = {(row.scope, row.id) for row in folded.answered}
+        self._answered.update((row.scope, row.id) for row in folded.answered)
         for change in folded.changes():
             self._wide = self._wide or change.after.drill
             self._rooms.update((room_of(change.after.place, world), change.after.room))
             self._keys.update(change.after.keys)
+        self._seen = True
 
     def apart(self, press: Folded, world: World) -> bool:
         """Whether these decisions have nothing to do with the commit in flight: they only open alarms, each
         in a known room that the flight leaves alone."""
+        if not self._seen:
+            self._look()
         if self._wide or press.poison or press.failed or press.facts or world.site is not self._world.site:
             return False
         if any((row.scope, row.id) in self._answered for row in press.answered):

@@ -51,6 +51,7 @@ from alarmhub.logs import Line
 from alarmhub.metrics import Metrics
 from alarmhub.ports import (
     AnswerOutcome,
+    Change,
     FactRow,
     Lease,
     Loaded,
@@ -121,6 +122,9 @@ class Engine:
         self.on_receipt: list[Callable[[str, str, str, str, str, int], None]] = []
         """Told of each receipt, also where another came before: person, device, alarm, channel, rang or seen,
         when."""
+        self.on_flight: list[Callable[[Sequence[Change]], None]] = []
+        """Told of what is being committed, while the database is at it: time to prepare what will be shown.
+        It may yet come to nothing."""
         self.on_site: list[Callable[[Site], None]] = []
         self.on_tokens: list[Callable[[], None]] = []
         self.on_roster = self._watch.on_change
@@ -174,6 +178,7 @@ class Engine:
             folder=Folder(self.state, numbers),
             numbers=numbers,
             world=self.world,
+            prepare=self._prepare,
             publish=self._publish,
             storing=self._storing_changed,
             poisoned=self._poisoned,
@@ -393,7 +398,11 @@ class Engine:
         self._watch.clock_moved()
         self._arm()
 
-    # After a commit
+    # During and after a commit
+
+    def _prepare(self, folded: Folded) -> None:
+        for heard in self.on_flight:
+            heard(folded.changes())
 
     def _publish(self, folded: Folded) -> None:
         changes = folded.changes()
@@ -421,26 +430,13 @@ class Engine:
         self._arm()
 
     def _keep(self, folded: Folded) -> None:
-        overlay, state = folded.overlay, self.state
-        for (scope, id), answer in overlay.replies.items():
-            state.remember(scope, id, answer)
-        for key, since in overlay.presence.items():
-            if since is None:
-                state.presence.pop(key, None)
-            else:
-                state.presence[key] = since
-        state.codes.update(overlay.codes)
+        overlay = folded.overlay
+        self.state.keep(overlay)
         if folded.rosters:
             self._writer.stored_rosters(folded.rosters)
         if folded.touched or folded.untouched:
             self._watch.touches(folded.touched, folded.untouched)
         if overlay.availability or overlay.shifts or overlay.substitutes:
-            state.availability.update(overlay.availability)
-            state.shifts.update(overlay.shifts)
-            for staff, substitute in overlay.substitutes.items():
-                state.substitutes[staff] = substitute
-                if not substitute:
-                    del state.substitutes[staff]
             self._watch.words_changed()
 
     def _forget(self, now: int) -> None:

@@ -320,7 +320,8 @@ class Folder:
             folded.rosters[roster.hash] = _encode((roster.on_duty, roster.covers))
         folded.events.append(
             EventRow(
-                self._numbers.next(),
+                # A batch that is one event needs no mark of its own that it was applied.
+                self._numbers.next() if folded.events else folded.batch_id,
                 alarm.id,
                 alarm.version,
                 alarm.at,

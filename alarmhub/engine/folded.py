@@ -5,6 +5,7 @@ A scratch pad while it is being made, and nothing but values afterwards. It refu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -57,6 +58,7 @@ class Folded:
         self.rearm: list[str] = []
         self.failed: list[tuple[str, Exception]] = []  # alarm that went to its fallback
         self.poison: list[tuple[Item, Exception]] = []  # what was set aside
+        self._changes: tuple[Change, ...] | None = None
 
     @property
     def empty(self) -> bool:
@@ -74,11 +76,13 @@ class Folded:
         vars(self).update(saved[0])
         vars(self.overlay).update(saved[1])
 
-    def changes(self) -> list[Change]:
-        """What phones are to be shown, those first that make a phone ring."""
-        changes = [Change(before, self.overlay.changed[id]) for id, before in self.before.items()]
-        changes.sort(key=lambda c: c.before is not None and c.before.turn == c.after.turn)
-        return changes
+    def changes(self) -> Sequence[Change]:
+        """What phones are to be shown, those first that make a phone ring. For when all is folded."""
+        if self._changes is None:
+            changes = [Change(before, self.overlay.changed[id]) for id, before in self.before.items()]
+            changes.sort(key=lambda c: c.before is not None and c.before.turn == c.after.turn)
+            self._changes = tuple(changes)
+        return self._changes
 
     def batch(self) -> Batch:
         """All of it as one commit."""

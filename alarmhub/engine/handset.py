@@ -93,10 +93,12 @@ class Handset:
 
     def wrong(self) -> Iterator[tuple[Cause, int]]:
         """Its warnings, the worst first; a low battery is not named beside a critical one."""
-        critical = self.tracks.get(Cause.BATTERY_CRITICAL, Track()).since is not None
+        begun = {cause: track.since for cause, track in self.tracks.items() if track.since is not None}
+        if not begun:
+            return
         for cause in Cause:
-            since = self.tracks.get(cause, Track()).since
-            if since is not None and not (critical and cause is Cause.BATTERY_LOW):
+            since = begun.get(cause)
+            if since is not None and not (cause is Cause.BATTERY_LOW and Cause.BATTERY_CRITICAL in begun):
                 yield cause, since
 
 

@@ -27,18 +27,18 @@ class Measures:
     def __init__(self, metrics: Metrics, clock: Clock) -> None:
         self._metrics, self._clock = metrics, clock
         self._by_phase: dict[str, int] = {}
+        metrics.on_render.append(lambda: metrics.set_alarms(self._by_phase))
 
     def loaded(self, alarms: Sequence[Alarm]) -> None:
         """The open alarms a start found."""
         for alarm in alarms:
             self._count(alarm.phase, 1)
-        self._metrics.set_alarms(self._by_phase)
 
     def committed(self, folded: Folded, changes: Sequence[Change]) -> None:
         """One commit happened just now."""
         now, metrics = self._clock.now(), self._metrics
         for change in changes:
-            self._alarm(change, now)
+            self._alarm(change, folded, now)
         for late in folded.late:
             late_ms = max(0, now - late.due)
             self._metrics.lateness_s.observe(late_ms / 1000)
@@ -48,20 +48,19 @@ class Measures:
             if isinstance(item, SignalItem):
                 metrics.of(metrics.signals, item.signal.source, _outcome(reply)).inc()
         self._log_changes(changes)
-        self._metrics.set_alarms(self._by_phase)
 
-    def _alarm(self, change: Change, now: int) -> None:
+    def _alarm(self, change: Change, folded: Folded, now: int) -> None:
         before, after, metrics = change.before, change.after, self._metrics
-        seconds = max(0, now - after.raised_at) / 1000
         if before is None:
-            metrics.of(metrics.commit_s, after.priority).observe(seconds)
+            metrics.of(metrics.commit_s, after.priority).observe(max(0, now - after.raised_at) / 1000)
         else:
-            self._count(before.phase, -1)
+            if after.phase is not before.phase:
+                self._count(before.phase, -1)
             if after.paged and not before.paged:
-                metrics.of(metrics.rang_s, after.priority).observe(seconds)
+                metrics.of(metrics.rang_s, after.priority).observe(_after_s(after, folded, now))
             if after.acceptances and not before.acceptances:
-                metrics.of(metrics.accepted_s, after.priority).observe(seconds)
-        if after.open:
+                metrics.of(metrics.accepted_s, after.priority).observe(_after_s(after, folded, now))
+        if after.open and (before is None or after.phase is not before.phase):
             self._count(after.phase, 1)
 
     def _count(self, phase: Phase, by: int) -> None:
@@ -82,6 +81,13 @@ class Measures:
                     turn=after.turn,
                     step=after.step,
                 )
+
+
+def _after_s(alarm: Alarm, folded: Folded, now: int) -> float:
+    """How long after it was raised something was first heard of it in this commit, which receipts and answers
+    wait a little for."""
+    heard_at = min((row.received_at for row in folded.events if row.alarm == alarm.id), default=now)
+    return max(0, heard_at - alarm.raised_at) / 1000
 
 
 def _outcome(reply: object) -> str:

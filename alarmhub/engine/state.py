@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from alarmhub.core.alarm import Alarm, Phase, concerned
 from alarmhub.core.events import Around
@@ -99,23 +100,26 @@ class State:
     def around(self, place: str, room: str, kind: Kind, source: str, now: int) -> Around:
         """Presence and history for a signal at a place."""
         since, inside = self.presence.get((source, room)), _inside(self.in_room(room))
+        return replace(self.past(place, kind, now), presence_since=since, inside=inside)
+
+    def past(self, place: str, kind: Kind, now: int) -> Around:
+        """History alone."""
         history = self._history.get((place, kind)) if place else None
         if history is None:
-            return Around(presence_since=since, inside=inside)
+            return Around()
         return Around(
-            presence_since=since,
-            inside=inside,
             last_ended_at=history.last_ended_at,
             last_attended=history.last_attended,
-            starts_last_hour=sum(start > now - HOUR_MS for start in history.starts),
+            starts_last_hour=_since(history.starts, now - HOUR_MS),
             again=history.again if _soon(history.last_ended_at, now) else 0,
         )
 
     def put(self, alarm: Alarm) -> None:
         """Take in a committed alarm."""
         before = self.alarms.get(alarm.id)
+        shown = concerned(alarm)
         if before is not None:
-            self._unindex(before, alarm)
+            self._unindex(before, alarm, shown)
         else:
             self._note_start(alarm)
         if not alarm.open:
@@ -129,7 +133,7 @@ class State:
             self._index_keys(alarm)
         # What began as a drill may have become worse.
         (self.drills.add if alarm.drill else self.drills.discard)(alarm.id)
-        for staff in concerned(alarm):
+        for staff in shown:
             self._staff.setdefault(staff, set()).add(alarm.id)
 
     def _index(self, alarm: Alarm) -> None:
@@ -144,10 +148,10 @@ class State:
             self._over.pop((source, key), None)
             self._sources.setdefault(source, set()).add(alarm.id)
 
-    def _unindex(self, before: Alarm, after: Alarm) -> None:
-        still = set(concerned(after))
-        for staff in concerned(before):
-            if staff not in still:
+    def _unindex(self, before: Alarm, after: Alarm, shown: tuple[str, ...]) -> None:
+        was = concerned(before)
+        if was != shown:
+            for staff in set(was).difference(shown):
                 _discard(self._staff, staff, before.id)
         if after.open:
             return
@@ -218,6 +222,23 @@ class State:
         """A remembered reply, from memory only."""
         return self.replies.get((scope, id))
 
+    def keep(self, overlay: Overlay) -> None:
+        """What a committed batch decided beside its alarms."""
+        for (scope, id), answer in overlay.replies.items():
+            self.remember(scope, id, answer)
+        for key, since in overlay.presence.items():
+            if since is None:
+                self.presence.pop(key, None)
+            else:
+                self.presence[key] = since
+        self.codes.update(overlay.codes)
+        self.availability.update(overlay.availability)
+        self.shifts.update(overlay.shifts)
+        for staff, substitute in overlay.substitutes.items():
+            self.substitutes[staff] = substitute
+            if not substitute:
+                del self.substitutes[staff]
+
     def remember(self, scope: str, id: str, answer: bytes) -> None:
         """Keep a committed reply."""
         self.replies[scope, id] = answer
@@ -248,6 +269,11 @@ def _inside(alarms: Iterable[Alarm]) -> tuple[str, ...]:
 def _soon(ended_at: int | None, now: int) -> bool:
     """A call now would be one of the same series."""
     return ended_at is not None and now - ended_at <= AGAIN_WITHIN_S * 1000
+
+
+def _since(starts: deque[int], moment: int) -> int:
+    """How many of these, which are in order, came later; mostly all."""
+    return sum(at > moment for at in starts) if starts and starts[0] <= moment else len(starts)
 
 
 def _stale(history: History, now: int) -> bool:
@@ -350,7 +376,7 @@ class Overlay:
 
     def around(self, place: str, room: str, kind: Kind, source: str, now: int) -> Around:
         """As the state says, with what the batch has decided."""
-        around = self._base.around(place, room, kind, source, now)
+        around = self._base.past(place, kind, now)
         ended = self._ended.get((place, kind)) if place else None
         return Around(
             presence_since=self.presence_since(source, room),

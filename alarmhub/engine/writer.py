@@ -1,8 +1,9 @@
 """The one writer: takes what waits, folds it, commits it, and only then answers and shows.
 
 While a commit is in flight what arrives waits and becomes the next batch (natural batching), but for a press
-that is plainly apart from it: that one is committed beside it. An unknown commit is settled under a new lease
-before anything else is decided. It refuses to decide from what is not committed.
+that is plainly apart from all that is in flight: that one is decided and committed at once, by itself.
+Answers and receipts wait a little until no press is on its way. An unknown commit is settled under a new
+lease before anything else is decided. It refuses to decide from what is not committed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import asyncio
 import heapq
 import itertools
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 
 from alarmhub import logs
 from alarmhub.clock import Clock
@@ -34,7 +34,7 @@ from alarmhub.engine.queue import Queue
 from alarmhub.logs import Line
 from alarmhub.metrics import Metrics
 from alarmhub.ports import Batch, Fenced, NotStored, Refused, Store, StoreUnavailable, Unstorable
-from alarmhub.tasks import Crew, spawn
+from alarmhub.tasks import Begun, Crew, spawn
 
 MOST_EVENTS = 256
 DECIDE_WITHIN_S = 0.02
@@ -42,13 +42,15 @@ DECIDE_WITHIN_S = 0.02
 LEAST_EVENTS = 8
 RECEIPTS_WAIT_S = 0.02
 """Receipts wait this long for company: nobody waits for them, and a press must not queue behind them."""
-ANSWERS_WAIT_S = 0.01
-"""Answers too, shorter: no person notices, and a press finds the database free and its commit small."""
+ANSWERS_WAIT_S = 0.02
+"""Answers too: no person notices, and a press finds the database free and its commit small."""
 MOST_HELD = 64
-HANDFUL = 6
+HANDFUL = 8
 """Of what was held so many are committed at once, so that a press never finds a long commit before it ..."""
 HELD_AT_MOST_S = 0.05
 """... and not longer than this do presses go first."""
+MOST_PRESSES = 2
+"""So many presses are in flight, each by itself; with more than that batches are cheaper."""
 ROSTERS_KNOWN = 10_000
 """So many rosters are remembered as stored; afterwards each is written once more, which changes nothing."""
 STORE_WITHIN_MS = 2_000
@@ -56,14 +58,15 @@ RECONNECT_EVERY_S = 0.2
 FULL_SAID_EVERY_MS = 1_000
 SWEEP_EVERY_S = 0.05
 
-_Written = tuple[Folded, StoreUnavailable | Unstorable | Fenced | None]
+_Failed = tuple[Folded, StoreUnavailable | Unstorable | Fenced]
 """What was to be written, and why it was not."""
 
 _log = logs.get("writer")
 
 
 class Writer:
-    """Queue in, commits out. `publish` is called after each commit, `storing` when that changes."""
+    """Queue in, commits out. `prepare` is called while a commit is in flight, `publish` after it, `storing`
+    when that changes."""
 
     def __init__(
         self,
@@ -75,6 +78,7 @@ class Writer:
         folder: Folder,
         numbers: ids.Numbers,
         world: Callable[[], World],
+        prepare: Callable[[Folded], None],
         publish: Callable[[Folded], None],
         storing: Callable[[bool], None],
         poisoned: Callable[[Item, Exception], None],
@@ -88,7 +92,8 @@ class Writer:
         self._store, self._clock, self._metrics = store, clock, metrics
         self._crew = crew
         self._folder, self._numbers = folder, numbers
-        self._world, self._publish, self._storing, self._poisoned = world, publish, storing, poisoned
+        self._world, self._prepare, self._publish = world, prepare, publish
+        self._storing, self._poisoned = storing, poisoned
         self._owner, self._ttl_ms = owner, ttl_ms
         metrics.queue_events.set_function(lambda: len(self.queue))
         self._wake = asyncio.Event()
@@ -96,12 +101,14 @@ class Writer:
         self._arrivals = itertools.count()
         self._held: list[Item] = []
         self._held_until = 0.0  # time of the event loop
+        self._held_timer: asyncio.TimerHandle | None = None
         self._full_said_at = 0
         self._doubt: StoreUnavailable | None = None
-        self._flight: Folded | None = None  # what is being committed
-        self._apart_from: Flight | None = None  # the same, once somebody had to ask
-        self._beside: asyncio.Task[_Written] | None = None  # the press that goes beside it
-        self._halving = False  # what was taken from the queue waits outside it
+        self._flights: dict[str, Flight] = {}  # what is being committed, by batch
+        self._presses = 0  # how many of them are presses that go by themselves
+        self._landing_awaited = False
+        self._failed: list[_Failed] = []  # what of it failed, to be settled before anything is decided
+        self._settling = False  # what was taken from the queue waits outside it
         self._ended = False
         self._most = MOST_EVENTS
         self._idle = asyncio.Event()
@@ -117,39 +124,58 @@ class Writer:
                 return
             self._say_full(item)
             raise NotStored("full")
-        if not self._goes_beside(item):
+        self._idle.clear()
+        if not self._goes_by_itself(item):
             self._line_up(item)
         if item.future is not None:
             waited_ms = max(0, self._clock.now() - item.at)
             refuse_at = asyncio.get_running_loop().time() + (STORE_WITHIN_MS - waited_ms) / 1000
             heapq.heappush(self._waiting, (refuse_at, next(self._arrivals), item))
-        self._idle.clear()
-        self._wake.set()
 
-    def _goes_beside(self, item: Item) -> bool:
-        """Commit a fresh press beside the commit in flight, if nothing else waits and they are apart."""
-        flight = self._flight
-        if flight is None or self._halving or self._beside is not None or len(self.queue):
-            return False
+    def _goes_by_itself(self, item: Item) -> bool:
+        """Commit a fresh press now, if nothing waits and it is apart from whatever is being committed."""
         if not (isinstance(item, SignalItem) and item.fresh):
             return False
+        if len(self.queue) or self._presses >= MOST_PRESSES or self._unsettled:
+            return False
         world = self._world()
-        self._apart_from = self._apart_from or Flight(flight, world)
         press = self._folder.fold([item], world, self._clock.now())
-        if not self._apart_from.apart(press, world):
+        if not all(flight.apart(press, world) for flight in self._flights.values()):
             return False  # a fold that is thrown away leaves no trace
+        if press.empty:
+            return False  # nothing to commit: the writer answers it
         self._metrics.batch_events.observe(1)
-        self._beside = spawn(self._write_beside(press), "press", self._crew, ends=True)
+        self._flights[press.batch_id] = Flight(press, world)
+        self._presses += 1
+        write = Begun(self._store.write(self.epoch, press.batch()))
+        spawn(self._land(press, write), "press", self._crew, ends=True)
+        self._prepare(press)
         return True
 
-    async def _write_beside(self, press: Folded) -> _Written:
+    @property
+    def _unsettled(self) -> bool:
+        """Whether something went wrong that must be settled first."""
+        return bool(self._failed) or self._settling or self._doubt is not None
+
+    async def _land(self, press: Folded, write: Begun[None]) -> None:
         try:
-            await self._store.write(self.epoch, press.batch(), beside=True)
+            await write
         except (StoreUnavailable, Unstorable, Fenced) as exc:
-            return press, exc
-        self._beside = None
-        self._publish(press)
-        return press, None
+            self._failed.append((press, exc))
+        else:
+            self._publish(press)
+        finally:
+            del self._flights[press.batch_id]
+            self._presses -= 1
+            if self._landing_awaited or self._held or self._failed:
+                self._wake.set()
+            elif self._nothing_left:
+                self._idle.set()
+
+    @property
+    def _nothing_left(self) -> bool:
+        """Nothing waits and nothing is in flight."""
+        return not (self._flights or len(self.queue) or self._held or self._unsettled)
 
     def _line_up(self, item: Item) -> None:
         """Into the queue, in order of arrival. Answers and receipts are held back a little first, and only a
@@ -157,18 +183,27 @@ class Writer:
         if isinstance(item, AnswerItem | WordItem | ReceiptItem | FactItem | TextItem):
             wait_s = RECEIPTS_WAIT_S if item.rank is Rank.RECEIPT else ANSWERS_WAIT_S
             until = asyncio.get_running_loop().time() + wait_s
-            self._held_until = min(self._held_until, until) if self._held else until
+            if not self._held or until < self._held_until:
+                self._held_until = until
+                self._look_at(until)
             self._held.append(item)
-            if len(self._held) < MOST_HELD:
-                return
-            self._let_go()
+            if len(self._held) >= MOST_HELD:
+                self._let_go()
             return
         if not (isinstance(item, SignalItem) and item.fresh):
             self._let_go()
         self.queue.put(item)
+        self._wake.set()
+
+    def _look_at(self, until: float) -> None:
+        """Wake the writer then: the time of what is held has come."""
+        if self._held_timer is not None:
+            self._held_timer.cancel()
+        self._held_timer = asyncio.get_running_loop().call_at(until, self._wake.set)
 
     def _let_go(self) -> None:
         self._release(len(self._held))
+        self._wake.set()
 
     def _release(self, most: int) -> None:
         released, self._held = self._held[:most], self._held[most:]
@@ -204,94 +239,104 @@ class Writer:
 
     async def _work(self) -> None:
         while True:
-            if not len(self.queue) and not self._held and self._doubt is None:
-                self._idle.set()
+            while not self._has_work():
+                if self._nothing_left:
+                    self._idle.set()
                 await self._wake.wait()
-            self._wake.clear()
+                self._wake.clear()
+            await self._landed()
             if self._doubt is not None:
                 await self._reconnect(self._doubt)
-            await self._for_company()
+            if self._failed:
+                self.queue.put_back(await self._settled())
+            if self._held and self._overdue:
+                self._let_go()
             items = self.queue.take(self._most)
             if items:
                 self.queue.put_back(await self._commit(items))
+                await asyncio.sleep(0)  # a press that came meanwhile is decided before the next handful
 
-    async def _for_company(self) -> None:
-        """While only held-back events wait, wait with them; let them go when their time has come, by
-        handfuls, and what came meanwhile first."""
-        while self._held:
-            now = asyncio.get_running_loop().time()
-            if now >= self._held_until + HELD_AT_MOST_S:
-                self._let_go()
-                return
-            if len(self.queue):
-                return
-            if now >= self._held_until:
-                self._release(HANDFUL)
-                return
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(self._held_until):
-                    await self._wake.wait()
+    def _has_work(self) -> bool:
+        """Whether something is to be settled or decided. What is held is let go when its time has come and no
+        press is on its way, by handfuls; a press that comes meanwhile goes first, but not for ever."""
+        while not (len(self.queue) or self._unsettled):
+            if not self._held:
+                return False
+            if asyncio.get_running_loop().time() < self._held_until:
+                self._look_at(self._held_until)  # a timer may run a little early
+                return False
+            if self._presses and not self._overdue:
+                self._look_at(self._held_until + HELD_AT_MOST_S)
+                return False
+            self._release(len(self._held) if self._overdue else HANDFUL)
+        return True
+
+    @property
+    def _overdue(self) -> bool:
+        """Whether what is held must wait no longer."""
+        return asyncio.get_running_loop().time() >= self._held_until + HELD_AT_MOST_S
+
+    async def _landed(self) -> None:
+        """No press is in flight any more: nothing may be decided from what their commits will change."""
+        self._landing_awaited = True
+        while self._flights:
             self._wake.clear()
+            await self._wake.wait()
+        self._landing_awaited = False
 
     async def _commit(self, items: list[Item]) -> list[Item]:
         """Decide and write. What is returned came to nothing and is to be decided afresh, in this order."""
-        folded = self._decide(items)
+        world = self._world()
+        folded = self._decide(items, world)
         if folded.empty:
             self._publish(folded)
             return []
         self._metrics.batch_events.observe(len(items))
-        return await self._settled(await self._write(folded), await self._written_beside())
-
-    async def _write(self, folded: Folded) -> _Written:
-        self._flight, self._apart_from = folded, None
+        self._flights[folded.batch_id] = Flight(folded, world)
         try:
-            await self._store.write(self.epoch, folded.batch())
-        except (StoreUnavailable, Unstorable) as exc:
-            return folded, exc
-        finally:
-            self._flight = None
-        self._publish(folded)
-        return folded, None
-
-    async def _written_beside(self) -> _Written | None:
-        """What became of a press beside this commit; nothing is decided before it is known."""
-        if self._beside is None:
-            return None
-        task, self._beside = self._beside, None
-        return await task
-
-    async def _settled(self, *written: _Written | None) -> list[Item]:
-        """Settle what failed. What is returned came to nothing."""
-        failed = [w for w in written if w is not None and w[1] is not None]
-        if not failed:
+            write = Begun(self._store.write(self.epoch, folded.batch()))
+            self._prepare(folded)
+            await write
+        except (StoreUnavailable, Unstorable, Fenced) as exc:
+            self._failed.append((folded, exc))
+        else:
+            self._publish(folded)
             return []
+        finally:
+            del self._flights[folded.batch_id]
+        await self._landed()
+        return await self._settled()
+
+    async def _settled(self) -> list[Item]:
+        """Settle what failed. What is returned came to nothing."""
+        failed, self._failed = self._failed, []
         for _, exc in failed:
             if isinstance(exc, Fenced):
                 raise exc
         again: list[Item] = []
-        lost = [(folded, exc) for folded, exc in failed if isinstance(exc, StoreUnavailable)]
-        if lost:
-            # A connection went during a commit: take the lease anew (which waits for what was in flight),
-            # then see whether it was applied. Applied counts as done.
-            applied = await self._reconnect(lost[0][1], *(folded.batch_id for folded, _ in lost))
-            for folded, _ in lost:
-                if folded.batch_id in applied:
-                    self._publish(folded)
-                else:
-                    again += folded.items
-        halving, self._halving = self._halving, True
+        settling, self._settling = self._settling, True
         try:
+            lost = [(folded, exc) for folded, exc in failed if isinstance(exc, StoreUnavailable)]
+            if lost:
+                # A connection went during a commit: take the lease anew (which waits for what was in flight),
+                # then see whether it was applied. Applied counts as done.
+                applied = await self._reconnect(lost[0][1], *(folded.batch_id for folded, _ in lost))
+                for folded, _ in lost:
+                    if folded.batch_id in applied:
+                        self._publish(folded)
+                    else:
+                        again += folded.items
             for folded, exc in failed:
                 if isinstance(exc, Unstorable):
                     again += await self._bisect(folded.items, exc)
         finally:
-            self._halving = halving
+            self._settling = settling
         return again
 
-    def _decide(self, items: list[Item]) -> Folded:
+    def _decide(self, items: list[Item], world: World) -> Folded:
         loop = asyncio.get_running_loop()
         began_at = loop.time()
-        folded = self._folder.fold(items, self._world(), self._clock.now())
+        folded = self._folder.fold(items, world, self._clock.now())
         took_s = loop.time() - began_at
         if took_s > DECIDE_WITHIN_S:
             self._most = max(LEAST_EVENTS, int(len(items) * DECIDE_WITHIN_S / took_s))

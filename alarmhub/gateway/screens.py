@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from alarmhub import logs
 from alarmhub.core.alarm import Alarm, concerned
+from alarmhub.core.site import Site
 from alarmhub.core.world import World
 from alarmhub.gateway import views
 from alarmhub.gateway.connection import Connection, text_frame
@@ -59,6 +60,8 @@ class Screens:
         at = self._desk.now()
         world: World | None = None
         for change in changes:
+            if change.before is not None and change.before.rev == change.after.rev:
+                continue  # nothing that any phone shows
             before = self.frames_out
             alarm = change.after
             told = concerned(alarm)
@@ -75,6 +78,15 @@ class Screens:
                 self._views.forget(alarm.id)
             if self._on_written is not None and self.frames_out > before:
                 self._on_written(change, self._desk.now(), self.frames_out - before)
+
+    def prepare(self, changes: Sequence[Change]) -> None:
+        """Render what phones will share of these, if it is committed."""
+        site = self._desk.world().site
+        for change in changes:
+            before, alarm = change.before, change.after
+            news = alarm.open and (before is None or before.rev != alarm.rev)
+            if news and any(self._seats.of(staff) for staff in concerned(alarm)):
+                self._prerender(alarm, site)
 
     def left(self, connection: Connection) -> None:
         """The connection shows nothing any more."""
@@ -124,6 +136,12 @@ class Screens:
             _log.error(Line.VIEW_FAILED, exc=exc, alarm=alarm.id, staff=staff)
             common, own = views.bare(alarm, staff, at)
             return alarm_payload(encode(common), own)
+
+    def _prerender(self, alarm: Alarm, site: Site) -> None:
+        try:
+            self._views.prepare(alarm, site)
+        except Exception as exc:  # noqa: BLE001  as above; it will be shown bare
+            _log.error(Line.VIEW_FAILED, exc=exc, alarm=alarm.id)
 
     def _gone(self, alarm: Alarm, staff: str, world: World, at: int) -> Gone:
         try:

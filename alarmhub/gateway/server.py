@@ -193,6 +193,10 @@ class Gateway:
         """Committed: every screen concerned is brought up to date, at once and without waiting."""
         self._screens.refresh(changes)
 
+    def prepare(self, changes: Sequence[Change]) -> None:
+        """Being committed: what can be rendered of it before anybody may see it."""
+        self._screens.prepare(changes)
+
     def storing(self, storing: bool) -> None:
         """Tell every phone whether answers can be stored. The newest state wins while it spreads."""
         if not self._telling and not self._stopping:

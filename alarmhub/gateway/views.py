@@ -190,14 +190,20 @@ def _gone_reason(alarm: Alarm, staff: str) -> str:
 
 
 class Views:
-    """Renders frames; remembers the shared part of each alarm's newest version."""
+    """Renders frames; remembers the shared part of each alarm's newest version.
+
+    By the very value it was made of: of two decisions of the same version only one was committed."""
 
     def __init__(self) -> None:
-        self._cache: dict[str, tuple[int, int, bytes]] = {}
+        self._cache: dict[str, tuple[Alarm, int, bytes]] = {}
 
     def alarm(self, alarm: Alarm, staff: str, world: World, at: int) -> bytes:
         """The payload of an `alarm` frame for one person."""
         return alarm_payload(self._shared(alarm, world.site), personal(alarm, staff, world, at))
+
+    def prepare(self, alarm: Alarm, site: Site) -> None:
+        """What is about to be shown: render now what everybody will share of it."""
+        self._shared(alarm, site)
 
     def forget(self, alarm: str) -> None:
         """The alarm has ended."""
@@ -205,10 +211,10 @@ class Views:
 
     def _shared(self, alarm: Alarm, site: Site) -> bytes:
         cached = self._cache.get(alarm.id)
-        if cached is not None and cached[0] == alarm.version and cached[1] == site.version:
+        if cached is not None and cached[0] is alarm and cached[1] == site.version:
             return cached[2]
         payload = encode(shared(alarm, site))
         if len(self._cache) >= CACHED_MAX:
             self._cache.clear()
-        self._cache[alarm.id] = (alarm.version, site.version, payload)
+        self._cache[alarm.id] = (alarm, site.version, payload)
         return payload

@@ -6,6 +6,7 @@ and refuses to be a cache in front of anything.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
@@ -122,9 +123,10 @@ class MemoryStore:
 
     # -- writing ---------------------------------------------------------------------------------------------
 
-    async def write(self, epoch: int, batch: Batch, *, beside: bool = False) -> None:
+    async def write(self, epoch: int, batch: Batch) -> None:
         """See `ports.Store.write`."""
         rows.check(batch)
+        await asyncio.sleep(0)  # no database answers at once
         try:
             self._reach()
             if not self._can_write:

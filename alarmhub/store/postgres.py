@@ -1,6 +1,6 @@
 """The store on PostgreSQL: one statement per batch on a connection of its own, fenced by the lease.
 
-Three kinds of connection: two that write batches (one beside the other), one for the lease (a renewal must
+Three kinds of connection: a few that write batches (one beside the other), one for the lease (a renewal must
 not queue behind a slow read), and a small pool for everything else. It refuses to retry: after
 StoreUnavailable the caller acquires again, which reconnects and waits for what the lost connection may still
 be writing.
@@ -42,6 +42,8 @@ READ_WITHIN_S = 5.0
 LOAD_WITHIN_S = 30.0
 CLOSE_WITHIN_S = 1.0
 POOL_MAX = 3
+WRITERS = 3
+"""Batches written at a time: the writer's, and the presses beside it."""
 
 _astuple = msgspec.structs.astuple
 _NO_REPLY = (None,) * 4
@@ -74,7 +76,7 @@ class PostgresStore:
         self._dsn = dsn
         self._shard = shard
         self._within_s = command_timeout_s
-        self._writers = (_Writing(), _Writing())
+        self._writers = tuple(_Writing() for _ in range(WRITERS))
         self._leaser: Any = None
         self._suspect = False
         self._pool: Any = None
@@ -150,10 +152,10 @@ class PostgresStore:
 
     # -- writing ---------------------------------------------------------------------------------------------
 
-    async def write(self, epoch: int, batch: Batch, *, beside: bool = False) -> None:
+    async def write(self, epoch: int, batch: Batch) -> None:
         """See `ports.Store.write`."""
         rows.check(batch)
-        writing = self._writers[beside]
+        writing = next((one for one in self._writers if not one.lock.locked()), self._writers[0])
         async with writing.lock:
             if not writing.connected:
                 await self._expire()
@@ -316,7 +318,7 @@ class PostgresStore:
             return
         connection = await connect(self._dsn, command_timeout=self._within_s)
         with translated():
-            for name in ("write_one", "write", "write_rare"):
+            for name in ("write_first", "write_one", "write", "write_rare"):
                 writing.statements[name] = await connection.prepare(QUERIES[name])
             # One plan for ever: planning these statements costs more than running them. And not before them:
             # preparing leaves a transaction open, with locks on every table, until the next command.
@@ -373,6 +375,9 @@ def _statement(batch: Batch) -> tuple[str, Sequence[Any]]:
     if batch.facts or batch.rosters or batch.quarantined:
         return "write_rare", [*_core_columns(batch), *_rare_columns(batch)]
     if len(batch.alarms) == len(batch.events) == 1 and len(batch.answered) < 2 and len(batch.outbox) < 2:
+        alarm, event = batch.alarms[0], batch.events[0]
+        if alarm.version == 1 and event.id == batch.id and not batch.answered and not batch.outbox:
+            return "write_first", [*_astuple(alarm), *_astuple(event)[1:]]
         return "write_one", _only_values(batch)
     return "write", _core_columns(batch)
 

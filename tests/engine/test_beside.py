@@ -1,4 +1,5 @@
-"""A press committed beside a commit in flight: only when plainly apart; each counts once whatever fails."""
+"""A press committed by itself, beside what is in flight: only when plainly apart; each counts once whatever
+fails."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from alarmhub.core.site import JoinRule
+from alarmhub.engine.writer import ANSWERS_WAIT_S, HELD_AT_MOST_S, MOST_PRESSES
 from alarmhub.ports import Batch, Fenced, Refused, SignalOutcome, StoreUnavailable, Unstorable
 from tests.support.shift import Shift
 from tests.support.virtual import in_virtual_time, passes
@@ -76,17 +78,62 @@ async def test_it_does_not_wait_for_answers_either_and_both_count() -> None:
 
 
 @in_virtual_time
-async def test_one_at_a_time_goes_beside_the_rest_is_the_next_batch() -> None:
+async def test_a_few_go_by_themselves_the_rest_is_the_next_batch() -> None:
     """Natural batching stays what carries a burst."""
     async with Shift() as shift:
         slow(shift)
-        presses = [pressed(shift, "12/1", "a")]
-        await passes(COMMIT_S / 2)
-        presses += [
-            pressed(shift, place, key) for place, key in (("13/1", "b"), ("14/1", "c"), ("12/2", "d"))
-        ]
-        await asyncio.gather(*presses)
+        places = ("12/1", "a"), ("13/1", "b"), ("14/1", "c"), ("12/2", "d")
+        await asyncio.gather(*(pressed(shift, place, key) for place, key in places))
         assert of(shift.store.batches) == [["a"], ["b"], ["c", "d"]]
+        assert MOST_PRESSES == 2
+        shift.check()
+
+
+@in_virtual_time
+async def test_a_press_is_with_the_database_before_its_caller_waits() -> None:
+    """Nothing is in flight: it needs no turn of the loop, nor the writer."""
+    async with Shift() as shift:
+        await shift.settled()
+        began = len(shift.store.batches)
+        press = pressed(shift, "12/1", "a")
+        await passes(0)
+        assert of(shift.store.batches[began:]) == [["a"]]
+        assert (await press).new
+
+
+@in_virtual_time
+async def test_nothing_is_decided_while_a_press_is_on_its_way() -> None:
+    """An end of what it opens waits for it, and so ends it."""
+    async with Shift() as shift:
+        slow(shift)
+        press = pressed(shift, "12/1", "a")
+        await passes(COMMIT_S / 4)
+        reset = begun(shift.reset("12/1", key="a"))
+        outcome = await press
+        assert outcome.new and not reset.done()
+        assert (await reset).alarm == outcome.alarm
+        assert shift.open_of("patient_call") == []
+
+
+@in_virtual_time
+async def test_answers_wait_until_no_press_is_on_its_way_but_not_for_ever() -> None:
+    """Presses in a row keep them back for 50 ms at most."""
+    async with Shift() as shift:
+        call = await shift.press("12/1", key="a")
+        await shift.settled()
+        slow(shift)
+        loop, done = asyncio.get_running_loop(), list[float]()
+        answered, began = begun(shift.says("anna", "accept", call)), loop.time()
+        answered.add_done_callback(lambda _: done.append(loop.time() - began))
+        presses = []
+        for n in range(16):  # one is always on its way
+            presses.append(pressed(shift, ("13/1", "14/1")[n % 2], f"k{n}"))
+            await passes(COMMIT_S / 2)
+        await answered
+        waited_s = ANSWERS_WAIT_S + HELD_AT_MOST_S
+        assert waited_s <= done[0] <= waited_s + 3 * COMMIT_S
+        assert [a.staff for a in shift.alarm(call).acceptances] == ["anna"]
+        await asyncio.gather(*presses)
         shift.check()
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from alarmhub.core.reach import Reach
+from alarmhub.engine.writer import RECEIPTS_WAIT_S
 from tests.support.shift import Shift
-from tests.support.virtual import in_virtual_time
+from tests.support.virtual import in_virtual_time, passes
 
 
 def value(shift: Shift, name: str, **labels: str) -> float:
@@ -32,10 +33,24 @@ async def test_the_times_of_an_alarm_are_measured_once_each() -> None:
 def phases(shift: Shift) -> dict[str, float]:
     """Open alarms by phase, those of none left out."""
     found: dict[str, Any] = {}
+    shift.metrics.render()
     for metric in shift.metrics.registry.collect():
         if metric.name == "alarmhub_alarms":
             found = {s.labels["phase"]: s.value for s in metric.samples if s.value}
     return found
+
+
+@in_virtual_time
+async def test_the_time_to_rang_is_that_of_the_receipt_not_of_its_commit() -> None:
+    """Receipts wait for company; the phone rang when it said so."""
+    async with Shift() as shift:
+        shift.screens.muted.update(shift.reach)
+        call = await shift.press("12/1")
+        await passes(0.2)
+        shift.engine.receipt(staff="anna", device="d", alarm=call.id, rev=call.rev, seen=False)
+        await passes(2 * RECEIPTS_WAIT_S)
+        assert value(shift, "time_to_rang_seconds_count", priority="low") == 1
+        assert value(shift, "time_to_rang_seconds_sum", priority="low") < 0.2 + RECEIPTS_WAIT_S / 2
 
 
 @in_virtual_time

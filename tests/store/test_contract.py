@@ -201,6 +201,30 @@ async def test_what_is_applied_is_known(store: Any, epoch: int) -> None:
     assert await store.applied(given.id)
 
 
+async def test_one_event_may_be_the_mark_of_its_batch(store: Any, epoch: int) -> None:
+    """It carries the batch's id. Again it changes nothing, and it is as much a time line as any other."""
+    first = batch(id="b1", alarms=[alarm_row(alarm("a"))], events=[event_row("a", id="b1")])
+
+    assert not await store.applied("b1")
+    await store.write(epoch, first)
+    assert await store.applied("b1")
+    await store.write(epoch, raised(alarm("a", version=2, count=2)))
+    await store.write(epoch, first)
+
+    found, timeline = await store.alarm("a")
+    assert found.count == 2 and len(timeline) == 2
+
+
+async def test_one_event_under_an_older_epoch_is_not_written(store: Any, epoch: int) -> None:
+    """The fence holds for the shortest statement too."""
+    with pytest.raises(Fenced):
+        await store.write(
+            epoch - 1, batch(id="b1", alarms=[alarm_row(alarm("a"))], events=[event_row("a", id="b1")])
+        )
+
+    assert not await store.applied("b1") and (await store.load(NOW)).alarms == []
+
+
 async def test_an_older_version_never_overwrites(store: Any, epoch: int) -> None:
     """Rows only move forwards."""
     await store.write(epoch, raised(alarm("a", version=3, count=3)))

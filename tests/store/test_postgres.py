@@ -410,7 +410,7 @@ async def test_a_write_beside_waits_for_no_other(store: PostgresStore, psql: Any
         await psql.execute("SELECT 1 FROM alarm WHERE id = 'a' FOR UPDATE")
         held_up = loop.create_task(store.write(lease.epoch, raised(alarm("a", version=9))))
         await until(_waiting(psql, 1), "the first to wait")
-        await store.write(lease.epoch, raised(alarm("b")), beside=True)
+        await store.write(lease.epoch, raised(alarm("b")))
         assert not held_up.done()
         takeover = loop.create_task(store.acquire("first", 60_000))
         await until(_waiting(psql, 2), "the takeover to wait")
@@ -419,7 +419,7 @@ async def test_a_write_beside_waits_for_no_other(store: PostgresStore, psql: Any
     assert again is not None and again.epoch == lease.epoch + 1
     assert {a.id for a in (await store.load(NOW)).alarms} == {"a", "b"}
     with pytest.raises(Fenced):
-        await store.write(lease.epoch, raised(alarm("c")), beside=True)
+        await store.write(lease.epoch, raised(alarm("c")))
 
 
 async def test_after_a_loss_no_connection_is_as_old_as_the_lost_one(store: PostgresStore, psql: Any) -> None:
@@ -435,4 +435,4 @@ async def test_after_a_loss_no_connection_is_as_old_as_the_lost_one(store: Postg
 
     assert again is not None
     assert before.isdisjoint(writing.connection.get_server_pid() for writing in store._writers)
-    await store.write(again.epoch, raised(alarm("b")), beside=True)
+    await store.write(again.epoch, raised(alarm("b")))

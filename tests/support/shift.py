@@ -44,13 +44,13 @@ class SlowStore(MemoryStore):
         self.refuse: Callable[[Batch], BaseException | None] = lambda batch: None
         """What the database says to a batch, before anything else."""
 
-    async def write(self, epoch: int, batch: Batch, *, beside: bool = False) -> None:
+    async def write(self, epoch: int, batch: Batch) -> None:
         self.batches.append(batch)
         await asyncio.sleep(self.before_s)
         error = self.refuse(batch)
         if error is not None:
             raise error
-        await super().write(epoch, batch, beside=beside)
+        await super().write(epoch, batch)
         await asyncio.sleep(self.after_s)
 
     async def claim(self, epoch: int, now: int, lease_ms: int, limit: int) -> Sequence[OutboxRow]:
