@@ -27,7 +27,9 @@ class Flight:
     def _look(self) -> None:
         folded, world = self._folded, self._world
         # Who is at work, presence in a room and a drill concern more than the alarms they are said of.
-        self._wide = bool(folded.overlay.presence) or any(isinstance(item, WordItem) for item in folded.items)
+        said = folded.overlay
+        self._wide = bool(said.presence or said.availability or said.shifts or said.substitutes)
+        self._wide = self._wide or any(isinstance(item, WordItem) for item in folded.items)
         # A sender's id that is being answered there: the same again must get that answer.
         self._answered.update((row.scope, row.id) for row in folded.answered)
         for change in folded.changes():

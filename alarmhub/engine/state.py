@@ -272,8 +272,8 @@ def _soon(ended_at: int | None, now: int) -> bool:
 
 
 def _since(starts: deque[int], moment: int) -> int:
-    """How many of these, which are in order, came later; mostly all."""
-    return sum(at > moment for at in starts) if starts and starts[0] <= moment else len(starts)
+    """How many of these came later; mostly all."""
+    return sum(at > moment for at in starts) if starts and min(starts) <= moment else len(starts)
 
 
 def _stale(history: History, now: int) -> bool:

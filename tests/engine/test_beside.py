@@ -11,6 +11,12 @@ import pytest
 from msgspec.structs import replace
 
 from alarmhub.core.site import JoinRule
+from alarmhub.engine.beside import Flight
+from alarmhub.engine.fold import Folder
+from alarmhub.engine.folded import Folded
+from alarmhub.engine.ids import Numbers
+from alarmhub.engine.items import Rank, SignalItem
+from alarmhub.engine.state import Overlay
 from alarmhub.engine.writer import ANSWERS_WAIT_S, HELD_AT_MOST_S, MOST_PRESSES
 from alarmhub.ports import Batch, Fenced, Refused, SignalOutcome, StoreUnavailable, Unstorable
 from tests.support.shift import Shift
@@ -355,3 +361,38 @@ async def test_the_same_id_again_is_never_beside_the_first() -> None:
         assert await first == await second
         assert of(shift.store.batches) == [["a"]]
         shift.check()
+
+
+@in_virtual_time
+async def test_a_second_path_does_not_pass_an_answer_that_came_before_it() -> None:
+    """It tells of an alarm that is open: within an alarm order is that of arrival, held back or not."""
+    ward = Ward()
+    plant = ward.site.sources["plant"]
+    rule = JoinRule(sources=("espa", "plant"), within_s=10)
+    ward.change_site(sources={"plant": plant, "espa": replace(plant, id="espa")}, joins=(rule,))
+    async with Shift(ward.site) as shift:
+        call = await shift.press("12/1", source="espa", key="e")
+        await shift.settled()
+        answered = begun(shift.says("anna", "accept", call))
+        await passes(ANSWERS_WAIT_S / 4)
+        joined = await pressed(shift, "12/1", "a")
+        assert joined.alarm == call.id
+        assert (await answered).ok
+        log = shift.log_of(call)
+        assert log.index("answered") < log.index("joined")
+
+
+@pytest.mark.parametrize("said", ["substitutes", "availability"])
+@in_virtual_time
+async def test_who_answers_for_whom_concerns_every_press(said: str) -> None:
+    """Whatever it is said by, a word of a colleague or the answer to one."""
+    async with Shift() as shift:
+        world, now, state = shift.engine.world(), shift.clock.now(), shift.engine.state
+        item = SignalItem(
+            now, Rank.LOW, "a", None, shift.signal_of("12/1", "patient_call", key="a"), fresh=True
+        )
+        press = Folder(state, Numbers(9)).fold([item], world, now)
+        flight = Folded("b", [], Overlay(state))
+        assert Flight(flight, world).apart(press, world)
+        getattr(flight.overlay, said)["anna"] = "bo"
+        assert not Flight(flight, world).apart(press, world)

@@ -350,3 +350,11 @@ def test_a_batch_finds_what_it_has_joined_and_ended() -> None:
     overlay.put(call("b", NOW + MIN, source="espa", key="x9"))
     assert overlay.ended_elsewhere("espa", "x9") is None
     assert overlay.ended_elsewhere("plant", a.key) == "a"
+
+
+def test_a_call_of_long_ago_that_is_still_open_counts_for_no_hour() -> None:
+    """After a restart it is put after those that ended since, though it began before them."""
+    state = State()
+    state.remember_ended([ended(call(f"b{n}", NOW - n * 60_000), NOW) for n in range(3)])
+    state.put(call("a", NOW - HOUR_MS - 1, key="other"))
+    assert around(state, NOW).starts_last_hour == 3
