@@ -36,6 +36,7 @@ class Senders:
         self.paging = paging
         self.answered: list[str] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._over = False
 
     async def __aenter__(self) -> Senders:
         loop = asyncio.get_running_loop()
@@ -47,16 +48,17 @@ class Senders:
         return self
 
     async def __aexit__(self, *error: object) -> None:
+        self._over = True  # a wait that ends as it is cancelled swallows that (Python 3.11)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _go_on(self, name: str, send: Callable[[str], Awaitable[bool]]) -> None:
         number = 0
-        while True:
+        while not self._over:
             text = f"{name} no {number}"
             number += 1
-            while text not in self.answered:
+            while text not in self.answered and not self._over:
                 with contextlib.suppress(OSError, TimeoutError):
                     if await send(text):
                         self.answered.append(text)
