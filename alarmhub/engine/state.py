@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from alarmhub.core.alarm import Alarm, Phase, concerned
 from alarmhub.core.events import Around
@@ -97,20 +96,15 @@ class State:
         """Open alarms this source told of."""
         return [self.alarms[i] for i in self._sources.get(source, ())]
 
-    def around(self, place: str, room: str, kind: Kind, source: str, now: int) -> Around:
-        """Presence and history for a signal at a place."""
-        since, inside = self.presence.get((source, room)), _inside(self.in_room(room))
-        return replace(self.past(place, kind, now), presence_since=since, inside=inside)
-
     def past(self, place: str, kind: Kind, now: int) -> Around:
-        """History alone."""
+        """The history of a place, for a signal there."""
         history = self._history.get((place, kind)) if place else None
         if history is None:
             return Around()
         return Around(
             last_ended_at=history.last_ended_at,
             last_attended=history.last_attended,
-            starts_last_hour=_since(history.starts, now - HOUR_MS),
+            starts_last_hour=sum(start > now - HOUR_MS for start in history.starts),
             again=history.again if _soon(history.last_ended_at, now) else 0,
         )
 
@@ -269,11 +263,6 @@ def _inside(alarms: Iterable[Alarm]) -> tuple[str, ...]:
 def _soon(ended_at: int | None, now: int) -> bool:
     """A call now would be one of the same series."""
     return ended_at is not None and now - ended_at <= AGAIN_WITHIN_S * 1000
-
-
-def _since(starts: deque[int], moment: int) -> int:
-    """How many of these came later; mostly all."""
-    return sum(at > moment for at in starts) if starts and min(starts) <= moment else len(starts)
 
 
 def _stale(history: History, now: int) -> bool:

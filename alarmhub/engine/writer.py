@@ -24,7 +24,6 @@ from alarmhub.engine.items import (
     AnswerItem,
     FactItem,
     Item,
-    Rank,
     ReceiptItem,
     SignalItem,
     TextItem,
@@ -40,10 +39,9 @@ MOST_EVENTS = 256
 DECIDE_WITHIN_S = 0.02
 """A batch is as large as can be decided in this time, judged by the ones before: nothing else runs then."""
 LEAST_EVENTS = 8
-RECEIPTS_WAIT_S = 0.02
-"""Receipts wait this long for company: nobody waits for them, and a press must not queue behind them."""
-ANSWERS_WAIT_S = 0.02
-"""Answers too: no person notices, and a press finds the database free and its commit small."""
+COMPANY_WITHIN_S = 0.02
+"""Receipts and answers wait this long for company: no person notices, and a press finds the database free and
+what is before it small."""
 MOST_HELD = 64
 HANDFUL = 8
 """Of what was held so many are committed at once, so that a press never finds a long commit before it ..."""
@@ -184,11 +182,9 @@ class Writer:
         """Into the queue, in order of arrival. Answers and receipts are held back a little first, and only a
         start that cannot concern them goes past."""
         if isinstance(item, AnswerItem | WordItem | ReceiptItem | FactItem | TextItem):
-            wait_s = RECEIPTS_WAIT_S if item.rank is Rank.RECEIPT else ANSWERS_WAIT_S
-            until = asyncio.get_running_loop().time() + wait_s
-            if not self._held or until < self._held_until:
-                self._held_until = until
-                self._look_at(until)
+            if not self._held:
+                self._held_until = asyncio.get_running_loop().time() + COMPANY_WITHIN_S
+                self._look_at(self._held_until)
             self._held.append(item)
             if len(self._held) >= MOST_HELD:
                 self._let_go()

@@ -41,7 +41,6 @@ from protocols.phone import (
 )
 
 FEATURES: Final[tuple[str, ...]] = ()
-_BEAT: Final = encode(Beat())
 _NOT_TEXT = Fault("not_text", "frames are text; this one was binary")
 _HELLO_FIRST = Fault("hello_first", "the first frame is hello")
 _HELLO_TWICE = Fault("hello_twice", "this connection has said hello already")
@@ -84,22 +83,16 @@ class Sessions:
 
     def received(self, connection: Connection, payload: bytes) -> None:
         """One text message of a phone."""
-        seat: Seat | None = connection.seat
-        if payload == _BEAT and seat is not None:  # most of what phones say: not worth decoding
-            self._beat(connection)
-            return
         frame = decode(payload)
+        seat: Seat | None = connection.seat
         if type(frame) is Beat and seat is not None:
-            self._beat(connection)
+            connection.send_frames(text_frame(b'{"type":"beat","at":%d}' % self._desk.now()))
         elif isinstance(frame, Fault):
             self._fault(connection, frame)
         elif seat is None:
             self._introduce(connection, frame)
         else:
             self._converse(connection, seat, frame)
-
-    def _beat(self, connection: Connection) -> None:
-        connection.send_frames(text_frame(b'{"type":"beat","at":%d}' % self._desk.now()))
 
     def received_binary(self, connection: Connection) -> None:
         """A binary message of a phone."""

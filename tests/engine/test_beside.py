@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 import pytest
 from msgspec.structs import replace
 
-from alarmhub.core.site import JoinRule
+from alarmhub.core.site import JoinRule, Site
 from alarmhub.engine.beside import Flight
 from alarmhub.engine.fold import Folder
 from alarmhub.engine.folded import Folded
 from alarmhub.engine.ids import Numbers
 from alarmhub.engine.items import Rank, SignalItem
 from alarmhub.engine.state import Overlay
-from alarmhub.engine.writer import ANSWERS_WAIT_S, HELD_AT_MOST_S, MOST_PRESSES
+from alarmhub.engine.writer import COMPANY_WITHIN_S, HELD_AT_MOST_S, MOST_PRESSES
 from alarmhub.ports import Batch, Fenced, Refused, SignalOutcome, StoreUnavailable, Unstorable
 from tests.support.shift import Shift
 from tests.support.virtual import in_virtual_time, passes
@@ -41,6 +41,15 @@ def slow(shift: Shift) -> Shift:
     """Commits that take their time, so that things meet."""
     shift.store.before_s, shift.store.after_s = COMMIT_S, 0.0
     return shift
+
+
+def site_of_two_paths() -> Site:
+    """The ward's calls come over the plant and over ESPA, and are joined."""
+    ward = Ward()
+    plant = ward.site.sources["plant"]
+    rule = JoinRule(sources=("espa", "plant"), within_s=10)
+    ward.change_site(sources={"plant": plant, "espa": replace(plant, id="espa")}, joins=(rule,))
+    return ward.site
 
 
 def of(batches: list[Batch]) -> list[list[str]]:
@@ -136,7 +145,7 @@ async def test_answers_wait_until_no_press_is_on_its_way_but_not_for_ever() -> N
             presses.append(pressed(shift, ("13/1", "14/1")[n % 2], f"k{n}"))
             await passes(COMMIT_S / 2)
         await answered
-        waited_s = ANSWERS_WAIT_S + HELD_AT_MOST_S
+        waited_s = COMPANY_WITHIN_S + HELD_AT_MOST_S
         assert waited_s <= done[0] <= waited_s + 3 * COMMIT_S
         assert [a.staff for a in shift.alarm(call).acceptances] == ["anna"]
         await asyncio.gather(*presses)
@@ -332,11 +341,7 @@ async def test_a_press_waits_while_a_refused_commit_is_tried_by_halves() -> None
 @in_virtual_time
 async def test_what_a_joined_path_calls_it_is_in_flight_too() -> None:
     """The same key of the same source, for another room, is decided from what that commit leaves behind."""
-    ward = Ward()
-    plant = ward.site.sources["plant"]
-    rule = JoinRule(sources=("espa", "plant"), within_s=10)
-    ward.change_site(sources={"plant": plant, "espa": replace(plant, id="espa")}, joins=(rule,))
-    async with Shift(ward.site) as shift:
+    async with Shift(site_of_two_paths()) as shift:
         call = await shift.press("12/1", source="espa", key="e")
         await shift.settled()
         slow(shift)
@@ -366,15 +371,11 @@ async def test_the_same_id_again_is_never_beside_the_first() -> None:
 @in_virtual_time
 async def test_a_second_path_does_not_pass_an_answer_that_came_before_it() -> None:
     """It tells of an alarm that is open: within an alarm order is that of arrival, held back or not."""
-    ward = Ward()
-    plant = ward.site.sources["plant"]
-    rule = JoinRule(sources=("espa", "plant"), within_s=10)
-    ward.change_site(sources={"plant": plant, "espa": replace(plant, id="espa")}, joins=(rule,))
-    async with Shift(ward.site) as shift:
+    async with Shift(site_of_two_paths()) as shift:
         call = await shift.press("12/1", source="espa", key="e")
         await shift.settled()
         answered = begun(shift.says("anna", "accept", call))
-        await passes(ANSWERS_WAIT_S / 4)
+        await passes(COMPANY_WITHIN_S / 4)
         joined = await pressed(shift, "12/1", "a")
         assert joined.alarm == call.id
         assert (await answered).ok

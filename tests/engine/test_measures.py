@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from alarmhub.core.reach import Reach
-from alarmhub.engine.writer import RECEIPTS_WAIT_S
+from alarmhub.engine.writer import COMPANY_WITHIN_S
 from tests.support.shift import Shift
 from tests.support.virtual import in_virtual_time, passes
 
@@ -48,9 +48,9 @@ async def test_the_time_to_rang_is_that_of_the_receipt_not_of_its_commit() -> No
         call = await shift.press("12/1")
         await passes(0.2)
         shift.engine.receipt(staff="anna", device="d", alarm=call.id, rev=call.rev, seen=False)
-        await passes(2 * RECEIPTS_WAIT_S)
+        await passes(2 * COMPANY_WITHIN_S)
         assert value(shift, "time_to_rang_seconds_count", priority="low") == 1
-        assert value(shift, "time_to_rang_seconds_sum", priority="low") < 0.2 + RECEIPTS_WAIT_S / 2
+        assert value(shift, "time_to_rang_seconds_sum", priority="low") < 0.2 + COMPANY_WITHIN_S / 2
 
 
 @in_virtual_time

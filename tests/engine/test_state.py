@@ -31,7 +31,8 @@ def ended(before: Alarm, at: int, **more: object) -> Alarm:
 
 def around(state: State | Overlay, now: int) -> Around:
     """What is known about the bed for a new patient call."""
-    return state.around(BED, ROOM, Kind.PATIENT_CALL, "plant", now)
+    seen = state if isinstance(state, Overlay) else Overlay(state)
+    return seen.around(BED, ROOM, Kind.PATIENT_CALL, "plant", now)
 
 
 def test_an_open_alarm_is_found_by_each_of_its_names() -> None:

@@ -15,7 +15,7 @@ from alarmhub.engine.fold import Folder
 from alarmhub.engine.folded import Folded
 from alarmhub.engine.items import Item, Rank
 from alarmhub.engine.queue import BACKLOG_LIMITS
-from alarmhub.engine.writer import DECIDE_WITHIN_S, MOST_EVENTS, RECEIPTS_WAIT_S, STORE_WITHIN_MS
+from alarmhub.engine.writer import COMPANY_WITHIN_S, DECIDE_WITHIN_S, MOST_EVENTS, STORE_WITHIN_MS
 from alarmhub.ports import Batch, Fenced, NotStored, Refused, SignalOutcome, StoreUnavailable, Unstorable
 from tests.support.shift import Shift
 from tests.support.virtual import VirtualLoop, in_virtual_time, passes, until
@@ -137,9 +137,9 @@ async def test_receipts_wait_for_company_and_hold_up_nobody() -> None:
             shift.engine.receipt(staff=staff, device="d", alarm=call.id, rev=call.rev, seen=False)
 
         rang("anna")
-        await passes(RECEIPTS_WAIT_S / 2)
+        await passes(COMPANY_WITHIN_S / 2)
         rang("bo")
-        await passes(RECEIPTS_WAIT_S)
+        await passes(COMPANY_WITHIN_S)
         assert [len(b.events) for b in shift.store.batches[before:]] == [2]
 
         other = await shift.press("14/1")
