@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import uuid
 
 _RANDOM_BITS = 74
 _VERSION_7 = 0x7 << 76
@@ -19,8 +20,7 @@ def alarm_id(now: int) -> str:
     random = int.from_bytes(os.urandom(10), "big")
     low = random & ((1 << 62) - 1)
     mid = (random >> 62) & 0xFFF
-    id = f"{(now & ((1 << 48) - 1)) << 80 | _VERSION_7 | mid << 64 | _VARIANT | low:032x}"
-    return f"{id[:8]}-{id[8:12]}-{id[12:16]}-{id[16:20]}-{id[20:]}"
+    return str(uuid.UUID(int=(now & ((1 << 48) - 1)) << 80 | _VERSION_7 | mid << 64 | _VARIANT | low))
 
 
 class Numbers:
