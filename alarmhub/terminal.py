@@ -45,8 +45,20 @@ def run(work: Coroutine[Any, Any, _T], *, loop: str = "asyncio") -> _T:
     """Run a command's work on the named event loop; foreseeable failures become one line."""
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop if loop == "uvloop" else None) as runner:
-            return runner.run(work)
+            return runner.run(_leavable(work))
     except (StartFailed, StoreUnavailable, ServerFault, OSError) as exc:
         fail(str(exc) or type(exc).__name__)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+async def _leavable(work: Coroutine[Any, Any, _T]) -> _T:
+    """Ctrl-C cancels the work; what a library makes of that (a connection that was broken off, a time-out) is
+    no failure of ours to tell."""
+    try:
+        return await work
+    except Exception:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError from None
+        raise

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -56,3 +59,18 @@ def test_every_fault_of_the_settings_is_a_line(tmp_path: Path, capsys: pytest.Ca
         settings_of(file)
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2 and all(line.startswith("alarmhub: [") for line in said)
+
+
+def test_ctrl_c_is_no_failure_whatever_a_library_makes_of_it() -> None:
+    """It cancels what waits; one that turns this into an error of the network is left all the same."""
+
+    async def work() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ConnectionResetError("broken off") from None
+
+    with pytest.raises(SystemExit) as ended:
+        run(work())
+    assert ended.value.code == 130
