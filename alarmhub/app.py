@@ -140,6 +140,7 @@ class App:
                 starting.cancel()
                 with suppress(asyncio.CancelledError):
                     await starting
+                    await self.stop()  # it was done at that moment
                 return 0
             await starting
             ready()

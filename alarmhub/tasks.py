@@ -17,6 +17,7 @@ from alarmhub import logs
 from alarmhub.logs import Line
 
 CLOSE_WITHIN_S: Final = 5.0
+CANCEL_AGAIN_AFTER_S: Final = 2.0
 LAG_PERIOD_S: Final = 0.1
 LAG_SAID_MS: Final = 250
 
@@ -80,11 +81,7 @@ class Crew:
         not are named in the log and left behind; False then. What must be drained is drained before."""
         self._closing = True
         tasks = [task for task in reversed(self._tasks) if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        if not tasks:
-            return True
-        _ended, stuck = await asyncio.wait(tasks, timeout=deadline_s)
+        stuck = await end(*tasks, within_s=deadline_s)
         for task in stuck:
             _log.error(Line.TASK_STUCK, crew=self.name, task=task.get_name(), deadline_s=deadline_s)
         return not stuck
@@ -98,6 +95,23 @@ def spawn(coro: Coroutine[Any, Any, _T], name: str, owner: Crew, *, ends: bool =
     are then in order, and only an exception is a death. Raises RuntimeError when the crew is already closing.
     """
     return owner.add(coro, name, ends=ends)
+
+
+async def end(*tasks: asyncio.Task[Any] | None, within_s: float = CLOSE_WITHIN_S) -> set[asyncio.Task[Any]]:
+    """Cancel tasks, in this order, and wait until they have ended, at most `within_s`; gives those left.
+
+    They are cancelled again after a while: a cancelling can be lost on the way. Up to Python 3.11
+    asyncio.wait_for drops one that meets its result (CPython issue 86296), and libraries wait with it. So
+    whoever stops a task and waits for its end does it with this; what is left its crew names when it closes.
+    """
+    running = [task for task in tasks if task is not None and not task.done()]
+    give_up_at = time.monotonic() + within_s
+    while running and (left_s := give_up_at - time.monotonic()) > 0:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=min(left_s, CANCEL_AGAIN_AFTER_S))
+        running = [task for task in running if not task.done()]
+    return set(running)
 
 
 class Begun(Generic[_T]):

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from alarmhub.tasks import Begun, Crew, spawn, watch_loop
+from alarmhub import tasks
+from alarmhub.tasks import Begun, Crew, end, spawn, watch_loop
 from tests.support.waiting import turns, until
 
 Entries = list[dict[str, Any]]
@@ -154,6 +155,63 @@ async def test_a_task_that_will_not_end_is_named(log_lines: Entries) -> None:
     assert [(line["event"], line["task"]) for line in log_lines] == [("task_stuck", "stubborn")]
     release.set()
     await until(lambda: len(crew) == 0, "the task ended")
+
+
+class Deaf:
+    """Work that loses the first cancelling, as one inside `asyncio.wait_for` up to Python 3.11 may."""
+
+    def __init__(self) -> None:
+        self.cancelled = 0
+
+    async def run(self) -> None:
+        """End at the second cancelling."""
+        while True:
+            try:
+                await for_ever()
+            except asyncio.CancelledError:
+                self.cancelled += 1
+                if self.cancelled > 1:
+                    raise
+
+
+@pytest.fixture
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "CANCEL_AGAIN_AFTER_S", 0.01)
+
+
+@pytest.mark.usefixtures("_soon")
+async def test_a_crew_cancels_again_what_did_not_hear(log_lines: Entries) -> None:
+    """A lost cancelling keeps no hub from stopping."""
+    crew, deaf = Crew("hub"), Deaf()
+    spawn(deaf.run(), "deaf", crew)
+    await turns()
+
+    assert await crew.close() is True
+    assert (deaf.cancelled, log_lines) == (2, [])
+
+
+@pytest.mark.usefixtures("_soon")
+async def test_ending_waits_for_all_and_for_no_longer_than_it_may(crew: Crew) -> None:
+    """Those that end are over, the one that does not is given back; nothing to end is nothing to wait for."""
+    release = asyncio.Event()
+
+    async def stubborn() -> None:
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+
+    deaf = spawn(Deaf().run(), "deaf", crew, ends=True)
+    stuck = spawn(stubborn(), "stubborn", crew, ends=True)
+    over = spawn(returns(), "over", crew, ends=True)
+    await turns()
+
+    assert await end(deaf, None, over, stuck, within_s=0.05) == {stuck}
+    assert deaf.cancelled() and over.done()
+    release.set()
+    assert await end(stuck) == set()
+    assert await end() == await end(None) == set()
 
 
 async def test_a_closing_crew_starts_nothing(crew: Crew) -> None:

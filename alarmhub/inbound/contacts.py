@@ -18,7 +18,7 @@ from alarmhub.core.kinds import Kind
 from alarmhub.inbound.feed import Feed
 from alarmhub.inbound.mapping import Words
 from alarmhub.inbound.presses import Answer
-from alarmhub.tasks import spawn
+from alarmhub.tasks import end, spawn
 from protocols.contacts import Point, Say, collapse
 
 TELL_AT_ONCE: Final = 64
@@ -52,9 +52,7 @@ class Telling:
                 await self._nothing.wait()
         except TimeoutError:
             self._feed.refused("not_stored", f"{len(self._waiting)} changes of contacts", fault=False)
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await end(self._task)
 
     def tell(self, said: Sequence[Say]) -> None:
         """Tell these, after what waits already. Never waits."""

@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from alarmhub.clock import Clock
 from alarmhub.inbound.stream import CHUNK_BYTES, Connection, Limits, Session, keep_alive
-from alarmhub.tasks import Crew, spawn
+from alarmhub.tasks import Crew, end, spawn
 
 CONNECT_WITHIN_S: Final = 5.0
 AGAIN_AFTER_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
@@ -92,9 +92,9 @@ class Dialer(Generic[E]):
             return
         if self._connection is not None:
             self._connection.close("hub is stopping")
+            await asyncio.wait({self._runs})
         else:
-            self._runs.cancel()
-        await asyncio.wait({self._runs})
+            await end(self._runs)
 
     async def _run(self) -> None:
         tries, said = 0, False

@@ -33,7 +33,7 @@ from alarmhub.inbound.presses import Answer
 from alarmhub.inbound.stream import Connection, Limits, StreamServer
 from alarmhub.inbound.tls import client_context, server_context
 from alarmhub.ports import DeliveryFailed
-from alarmhub.tasks import spawn
+from alarmhub.tasks import end, spawn
 from protocols.hl7 import Message, Unreadable, composed, read
 from protocols.hl7_ack import Party, ack, answer_code, read_ack, verdict_of
 from protocols.mllp import Fault, FrameRefused, Framing, MllpEvent
@@ -108,9 +108,7 @@ class Hl7Adapter:
         self._held.close()
         if self._caller is not None:
             self._caller.close()
-        if self._calling is not None:
-            self._calling.cancel()
-            await asyncio.gather(self._calling, return_exceptions=True)
+        await end(self._calling)
         await self._server.close()
 
     # Connections

@@ -20,7 +20,7 @@ from alarmhub.inbound.contacts import Telling
 from alarmhub.inbound.feed import Feed
 from alarmhub.inbound.modbus_reader import ILLEGAL, ModuleAway, ModuleReader, ReadRefused
 from alarmhub.inbound.modbus_settings import ModbusLink
-from alarmhub.tasks import spawn
+from alarmhub.tasks import end, spawn
 from protocols.contacts import Block, PointMachine, Table, only, plan, raw_of
 
 RECONNECT_FIRST_S: Final = 0.25
@@ -68,9 +68,7 @@ class ModbusAdapter:
 
     async def close(self) -> None:
         """Poll no more; what was read is still stored, while the hub takes it."""
-        if self._poll is not None:
-            self._poll.cancel()
-            await asyncio.wait([self._poll])
+        await end(self._poll)
         self._reader.close()
         await self.telling.close()
 

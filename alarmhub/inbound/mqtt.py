@@ -31,7 +31,7 @@ from alarmhub.inbound.mqtt_settings import MOST_DEVICES, MqttLink
 from alarmhub.inbound.mqtt_state import OFFLINE, ONLINE, StateBoard
 from alarmhub.inbound.presses import Answer, Presses, begins
 from alarmhub.ports import DeliveryFailed
-from alarmhub.tasks import spawn
+from alarmhub.tasks import end, spawn
 from protocols.mqtt_payloads import Decoder
 from protocols.mqtt_says import BridgeSaid, Ignored, Pressed, Said, Seen, SignalSaid, Unreadable
 
@@ -100,13 +100,12 @@ class MqttAdapter:
                 await self._idle.wait()
         except TimeoutError:
             pass  # not acknowledged, so the broker keeps it for the next hub
-        if self._looking is not None:
-            self._looking.cancel()
+        await end(self._looking)
         if connection is not None:
             await self._say_goodbye(connection)
-        elif self._running is not None:
-            self._running.cancel()
-        await asyncio.gather(*(t for t in (self._looking, self._running) if t), return_exceptions=True)
+            if self._running is not None:
+                await asyncio.wait([self._running], timeout=GOODBYE_WITHIN_S)
+        await end(self._running)
 
     async def report(self, report: Report, alarm: str) -> None:
         """Show the state of the source's alarms (`inbound.feed.Adapter`); nothing to say without states."""

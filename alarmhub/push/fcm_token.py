@@ -23,7 +23,7 @@ from alarmhub.clock import Clock
 from alarmhub.logs import Line
 from alarmhub.push.http1 import Unanswered, Wire
 from alarmhub.push.settings import FcmSettings, endpoint_faults
-from alarmhub.tasks import Crew, spawn
+from alarmhub.tasks import Crew, end, spawn
 
 SCOPE: Final = "https://www.googleapis.com/auth/firebase.messaging"
 GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -112,9 +112,7 @@ class AccessToken:
 
     async def stop(self) -> None:
         """Ask no more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+        await end(self._task)
 
     async def current(self) -> str:
         """A valid token; waits for one, so give it a deadline. Raises AccountFault when Google refuses us."""

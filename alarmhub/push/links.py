@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from alarmhub import logs
 from alarmhub.logs import Line
 from alarmhub.push.http2 import Broken, Link
-from alarmhub.tasks import Crew, spawn
+from alarmhub.tasks import Crew, end, spawn
 
 HOW_MANY: Final = 2
 OPEN_WITHIN_S: Final = 3.0
@@ -70,10 +70,7 @@ class Links:
         """Close all; what is under way on them, or waits for one, fails."""
         self._is_stopped = True
         self._changed()
-        for keeper in self._keepers:
-            keeper.cancel()
-        if self._keepers:
-            await asyncio.wait(self._keepers)
+        await end(*self._keepers)
         links = [link for link in self._slots if link is not None] + list(self._leaving)
         for link in links:
             link.abort(STOPPED)

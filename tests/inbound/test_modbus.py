@@ -18,6 +18,7 @@ from alarmhub.core.site import MappingRule
 from alarmhub.inbound import modbus
 from alarmhub.inbound.feed import Feed
 from alarmhub.inbound.modbus import ModbusAdapter
+from alarmhub.inbound.modbus_reader import ModuleReader
 from alarmhub.inbound.modbus_settings import ModbusLink
 from alarmhub.metrics import Metrics
 from alarmhub.ports import NotStored, Refused
@@ -331,6 +332,27 @@ async def test_closing_tells_what_was_read() -> None:
         gate.set()
         await closing
         assert one.told == [("io1/fridge", "active", START)]
+
+
+async def test_closing_ends_though_an_answer_comes_at_that_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library waits in `asyncio.wait_for`, which up to Python 3.11 drops a cancelling that meets its
+    result: the poll went on for ever, and the hub did not stop."""
+    monkeypatch.setattr("alarmhub.tasks.CANCEL_AGAIN_AFTER_S", 0.05)
+    look, due, closing = ModuleReader._look, asyncio.Event(), list[asyncio.Task[None]]()
+
+    def close_then_look(reader: ModuleReader, sending: bool, data: bytes) -> bytes:
+        if due.is_set() and not sending and not closing:
+            closing.append(asyncio.create_task(one.adapter.close()))  # noqa: TID251
+        return look(reader, sending, data)
+
+    monkeypatch.setattr(ModuleReader, "_look", close_then_look)
+    async with rig() as one:
+        await one.settled()
+        due.set()
+        await until(lambda: closing, "an answer")
+        await asyncio.wait(closing, timeout=3)
+        assert closing[0].done()
+        assert len(one.crew) == 0
 
 
 async def test_with_a_change_register_the_points_are_read_when_it_moves() -> None:
