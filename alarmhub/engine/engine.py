@@ -409,15 +409,17 @@ class Engine:
         state = self.state
         for change in changes:
             state.put(change.after)
+        self._keep(folded)
+        if changes:
+            for phones in self._phones:
+                phones.refresh(changes)
+        # Phones ring first; what follows takes no time that anybody would wait for.
+        for change in changes:
             self._deadlines.note(change.after)
         for id in folded.rearm:
             alarm = state.get(id)
             if alarm is not None:
                 self._deadlines.note(alarm)
-        self._keep(folded)
-        if changes:
-            for phones in self._phones:
-                phones.refresh(changes)
         if folded.outbox:
             self._outbox.hand_over(folded.outbox)
         for item, reply in folded.replies:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import uuid
 
 _RANDOM_BITS = 74
 _VERSION_7 = 0x7 << 76
@@ -20,7 +19,9 @@ def alarm_id(now: int) -> str:
     random = int.from_bytes(os.urandom(10), "big")
     low = random & ((1 << 62) - 1)
     mid = (random >> 62) & 0xFFF
-    return str(uuid.UUID(int=(now & ((1 << 48) - 1)) << 80 | _VERSION_7 | mid << 64 | _VARIANT | low))
+    # Not with `uuid`: its code is found cold at each press (24 us after 3 ms of sleep, this way 16).
+    digits = f"{(now & ((1 << 48) - 1)) << 80 | _VERSION_7 | mid << 64 | _VARIANT | low:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 class Numbers:

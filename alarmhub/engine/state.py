@@ -8,7 +8,7 @@ It refuses to decide and to write.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import Struct
@@ -80,10 +80,10 @@ class State:
         alarm = self._over.get((source, key))
         return None if alarm is None else alarm.id
 
-    def in_room(self, room: str) -> Iterator[Alarm]:
+    def in_room(self, room: str) -> list[Alarm]:
         """Open alarms at this place, or at any point of this room."""
-        for id in sorted(self._rooms.get(room, ())):
-            yield self.alarms[id]
+        ids = self._rooms.get(room)
+        return [self.alarms[id] for id in sorted(ids)] if ids else []
 
     def of_staff(self, staff: str) -> list[Alarm]:
         """Open alarms this person's phone shows, most urgent first."""
@@ -350,8 +350,11 @@ class Overlay:
 
     def in_room(self, room: str) -> Iterable[Alarm]:
         """Open alarms of a room, those of this batch included."""
-        found = {a.id: self.changed.get(a.id, a) for a in self._base.in_room(room)}
-        for id in self._new_rooms.get(room, ()):
+        before, new = self._base.in_room(room), self._new_rooms.get(room)
+        if not before and not new:
+            return []  # nearly always
+        found = {a.id: self.changed.get(a.id, a) for a in before}
+        for id in new or ():
             found[id] = self.changed[id]
         return [a for a in found.values() if a.open]
 

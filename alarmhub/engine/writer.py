@@ -123,12 +123,12 @@ class Writer:
             self._say_full(item)
             raise NotStored("full")
         self._idle.clear()
+        if not self._goes_by_itself(item):
+            self._line_up(item)
         if item.future is not None:
             waited_ms = max(0, self._clock.now() - item.at)
             refuse_at = asyncio.get_running_loop().time() + (STORE_WITHIN_MS - waited_ms) / 1000
             heapq.heappush(self._waiting, (refuse_at, next(self._arrivals), item))
-        if not self._goes_by_itself(item):
-            self._line_up(item)
 
     def _goes_by_itself(self, item: Item) -> bool:
         """Commit a fresh press now, if nothing waits and it is apart from whatever is being committed."""
@@ -145,12 +145,12 @@ class Writer:
         if self._held and any(change.before is not None for change in press.changes()):
             self._let_go()  # it concerns what was there: answers that came before it count before it
             return False
-        self._metrics.batch_events.observe(1)
         write = Begun(self._store.write(self.epoch, press.batch()))
         spawn(self._land(press, write), "press", self._crew, ends=True)
         self._flights[press.batch_id] = Flight(press, world)
         self._presses += 1
         self._prepare(press)
+        self._metrics.batch_events.observe(1)
         return True
 
     @property
