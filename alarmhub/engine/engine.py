@@ -401,6 +401,7 @@ class Engine:
     # During and after a commit
 
     def _prepare(self, folded: Folded) -> None:
+        folded.world_at = self._reaching.changes, self._watch.changes
         for heard in self.on_flight:
             heard(folded.changes())
 
@@ -409,6 +410,8 @@ class Engine:
         state = self.state
         for change in changes:
             state.put(change.after)
+            self._reaching.overtook(change.after, folded.world_at[0])
+            self._watch.overtook(change.after, folded.world_at[1])
         self._keep(folded)
         if changes:
             for phones in self._phones:
@@ -416,10 +419,8 @@ class Engine:
         # Phones ring first; what follows takes no time that anybody would wait for.
         for change in changes:
             self._deadlines.note(change.after)
-        for id in folded.rearm:
-            alarm = state.get(id)
-            if alarm is not None:
-                self._deadlines.note(alarm)
+        for alarm in filter(None, map(state.get, folded.rearm)):
+            self._deadlines.note(alarm)
         if folded.outbox:
             self._outbox.hand_over(folded.outbox)
         for item, reply in folded.replies:

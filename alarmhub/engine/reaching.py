@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from alarmhub.clock import Clock
-from alarmhub.core.alarm import Alarm
+from alarmhub.core.alarm import Alarm, concerned
 from alarmhub.core.events import WorldChanged
 from alarmhub.core.kinds import RULES
 from alarmhub.core.reach import IN_CONTACT, Reach
@@ -25,6 +25,9 @@ class Reaching:
         self, *, contacts: Contacts, state: State, clock: Clock, put: Callable[[Item], None]
     ) -> None:
         self._contacts, self._state, self._clock, self._put = contacts, state, clock, put
+        self.changes = 0
+        """How often somebody's reach has changed."""
+        self._newest: dict[str, tuple[int, int]] = {}  # staff → number of the newest change, and when
         self.on_device: list[Callable[[str, str, Reach, int], None]] = []
         """Who else hears of a device's reach: staff, device, reach, when."""
         self.on_pushable: list[Callable[[str, tuple[str, ...]], None]] = []
@@ -59,13 +62,28 @@ class Reaching:
         reach = self._contacts.reach.get(staff, Reach.NONE)
         return reach is Reach.NONE or (reach is Reach.ONE_WAY and RULES[alarm.kind].needs_hands)
 
+    def overtook(self, alarm: Alarm, since: int) -> None:
+        """The alarm was decided when there were `since` changes and is committed only now: those that came
+        meanwhile knew it as it was before, if at all."""
+        if since == self.changes:
+            return
+        for staff in concerned(alarm):
+            number, at = self._newest.get(staff, (0, 0))
+            if number > since:
+                self._consider(alarm, staff, self._contacts.reach.get(staff, Reach.NONE), at)
+
     def _changed(self, staff: str, after: Reach, at: int) -> None:
+        self.changes += 1
+        self._newest[staff] = self.changes, at
+        for alarm in self._state.of_staff(staff):
+            self._consider(alarm, staff, after, at)
+
+    def _consider(self, alarm: Alarm, staff: str, after: Reach, at: int) -> None:
         gone = after in (Reach.NONE, Reach.ONE_WAY)
         asleep = after is not Reach.LIVE and staff in self._contacts.push
-        for alarm in self._state.of_staff(staff):
-            comes = any(a.staff == staff and a.arrived_at is None for a in alarm.acceptances)
-            if gone or comes or (asleep and _to_be_woken(alarm, staff, after)):
-                self._look_again(alarm, staff, None if after in IN_CONTACT else at)
+        comes = any(a.staff == staff and a.arrived_at is None for a in alarm.acceptances)
+        if gone or comes or (asleep and _to_be_woken(alarm, staff, after)):
+            self._look_again(alarm, staff, None if after in IN_CONTACT else at)
 
     def _look_again(self, alarm: Alarm, staff: str, lost_at: int | None) -> None:
         event = WorldChanged("reach", staff, lost_at)

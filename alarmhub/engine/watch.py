@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from alarmhub import logs
 from alarmhub.clock import Clock
+from alarmhub.core.alarm import Alarm
 from alarmhub.core.events import Signal, WorldChanged
 from alarmhub.core.kinds import RECENT_S
 from alarmhub.core.roster import Roster, next_change, roster_at
@@ -55,6 +56,9 @@ class Watch:
         self._untouched: frozenset[str] = frozenset()
         self._warned: set[str] = set()
         self._breaks_over: set[str] = set()
+        self.changes = 0
+        """How often all open alarms had to be looked at again."""
+        self._newest: dict[str, int] = {}  # cause → number of the newest change
         self._moved = asyncio.Event()
         self.on_change: list[Callable[[], None]] = []
         """Told when another roster or site is in force."""
@@ -122,9 +126,25 @@ class Watch:
             return
         for heard in self.on_change:
             heard()
-        event = WorldChanged(cause)
+        self._look_at_all(now, cause)
+
+    def _look_at_all(self, now: int, cause: str) -> None:
+        self.changes += 1
+        self._newest[cause] = self.changes
         for alarm in sorted(self._state.alarms.values(), key=urgency):
-            self._put(WorldItem(now, RANK_OF[alarm.priority], alarm.id, event))
+            self._look_at(alarm, now, cause)
+
+    def _look_at(self, alarm: Alarm, now: int, cause: str) -> None:
+        self._put(WorldItem(now, RANK_OF[alarm.priority], alarm.id, WorldChanged(cause)))
+
+    def overtook(self, alarm: Alarm, since: int) -> None:
+        """The alarm was decided when there were `since` changes and is committed only now: it follows those
+        that came meanwhile."""
+        if since == self.changes or not alarm.open:
+            return
+        for cause, number in self._newest.items():
+            if number > since:
+                self._look_at(alarm, self._clock.now(), cause)
 
     def _is_reached_one_way(self, person: Staff) -> bool:
         if self._texts and person.sms is not None:
@@ -139,8 +159,7 @@ class Watch:
         self._texts, self._world = up, None
         now = self._clock.now()
         self.look(now)
-        for alarm in sorted(self._state.alarms.values(), key=urgency):
-            self._put(WorldItem(now, RANK_OF[alarm.priority], alarm.id, WorldChanged("texts")))
+        self._look_at_all(now, "texts")
 
     def words_changed(self) -> None:
         """Somebody said something of being at work, and when that ceases to count may come sooner."""

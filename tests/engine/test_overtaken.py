@@ -1,0 +1,101 @@
+"""What changes while a decision is being committed: the alarms it made are looked at again."""
+
+from __future__ import annotations
+
+from alarmhub.core.reach import Reach
+from tests.engine.test_beside import begun, pressed
+from tests.engine.test_watch import DAY, EVENING, with_duties
+from tests.support.shift import Shift
+from tests.support.virtual import in_virtual_time, passes
+
+COMMIT_S = 1.0
+
+
+def slow(shift: Shift) -> None:
+    """The database takes its time, so that much can happen meanwhile."""
+    shift.store.before_s = shift.store.after_s = COMMIT_S / 2
+
+
+@in_virtual_time
+async def test_whose_phones_were_lost_before_they_could_ring_is_not_waited_for() -> None:
+    """Told by the decision, gone by its commit: the next step rings at once."""
+    async with Shift() as shift:
+        shift.screens.muted = {"anna", "bo"}
+        await shift.settled()
+        slow(shift)
+        press = pressed(shift, "12/1", "a")
+        await passes(COMMIT_S / 2)
+        for staff in ("anna", "bo"):
+            shift.phone(staff, Reach.NONE)
+        outcome = await press
+        assert outcome.alarm is not None
+        await shift.settled()
+        assert shift.alarm(outcome.alarm).step == 1
+        shift.check()
+
+
+@in_virtual_time
+async def test_who_came_back_meanwhile_is_waited_for() -> None:
+    """The first step goes on for whoever is there at the end of it all."""
+    async with Shift() as shift:
+        shift.screens.muted = {"anna", "bo"}
+        await shift.settled()
+        slow(shift)
+        press = pressed(shift, "12/1", "a")
+        await passes(COMMIT_S / 2)
+        for staff in ("anna", "bo"):
+            shift.phone(staff, Reach.NONE)
+        shift.phone("anna", Reach.LIVE)
+        outcome = await press
+        await shift.settled()
+        assert outcome.alarm is not None
+        assert shift.alarm(outcome.alarm).step == 0
+
+
+@in_virtual_time
+async def test_an_acceptor_whose_phone_was_lost_meanwhile_is_followed() -> None:
+    """She is on her way from this commit on, and out of contact since before it."""
+    async with Shift() as shift:
+        call = await shift.press("12/1", key="a")
+        await shift.settled()
+        slow(shift)
+        answered = begun(shift.says("anna", "accept", call))
+        await passes(COMMIT_S / 2)
+        shift.phone("anna", Reach.RECENT)
+        lost_at = shift.clock.now()
+        assert (await answered).ok
+        await shift.settled()
+        assert [a.lost_at for a in shift.alarm(call).acceptances] == [lost_at]
+        shift.check()
+
+
+@in_virtual_time
+async def test_what_was_decided_before_the_change_of_shift_follows_it_after_the_commit() -> None:
+    """Pressed in the last half second of a duty."""
+    async with Shift(with_duties(DAY, EVENING, instead_of=("bo",))) as shift:
+        await shift.later(59.5)
+        slow(shift)
+        outcome = await pressed(shift, "12/1", "a")
+        await shift.settled()
+        assert outcome.alarm is not None
+        assert shift.told(outcome.alarm) == {"anna", "siv"}
+        shift.check()
+
+
+@in_virtual_time
+async def test_a_commit_of_which_nobody_knew_what_became_is_looked_at_too() -> None:
+    """The connection broke after it was applied; when that is known nobody of the first step is there."""
+    async with Shift() as shift:
+        shift.screens.muted = {"anna", "bo"}
+        await shift.settled()
+        slow(shift)
+        shift.store.fail_next_write(applied=True)
+        press = pressed(shift, "12/1", "a")
+        await passes(COMMIT_S / 4)
+        for staff in ("anna", "bo"):
+            shift.phone(staff, Reach.NONE)
+        outcome = await press
+        assert outcome.alarm is not None
+        await shift.settled()
+        assert shift.alarm(outcome.alarm).step == 1
+        shift.check()
