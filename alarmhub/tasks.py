@@ -103,15 +103,20 @@ async def end(*tasks: asyncio.Task[Any] | None, within_s: float = CLOSE_WITHIN_S
     They are cancelled again after a while: a cancelling can be lost on the way. Up to Python 3.11
     asyncio.wait_for drops one that meets its result (CPython issue 86296), and libraries wait with it. So
     whoever stops a task and waits for its end does it with this; what is left its crew names when it closes.
+    What a task does at its end must not take it longer than that while: the second time cuts it short.
     """
-    running = [task for task in tasks if task is not None and not task.done()]
-    give_up_at = time.monotonic() + within_s
-    while running and (left_s := give_up_at - time.monotonic()) > 0:
-        for task in running:
-            task.cancel()
-        await asyncio.wait(running, timeout=min(left_s, CANCEL_AGAIN_AFTER_S))
-        running = [task for task in running if not task.done()]
-    return set(running)
+    running = {task for task in tasks if task is not None and not task.done()}
+    ordered = [task for task in tasks if task in running]
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + within_s
+    while running:
+        for task in ordered:
+            task.cancel()  # one that is done does not mind
+        left_s = max(0.0, give_up_at - loop.time())
+        _, running = await asyncio.wait(running, timeout=min(left_s, CANCEL_AGAIN_AFTER_S))
+        if loop.time() >= give_up_at:
+            break
+    return running
 
 
 class Begun(Generic[_T]):

@@ -21,6 +21,9 @@ CONNECT_WITHIN_S: Final = 5.0
 AGAIN_AFTER_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Before the next try; the last for ever. A connection that was useful starts from the first again."""
 
+TAKEN_WITHIN_S: Final = 5.0
+"""What was read is taken, and the peer has let go, within this time of a stop."""
+
 E = TypeVar("E")
 
 Dial = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
@@ -92,9 +95,8 @@ class Dialer(Generic[E]):
             return
         if self._connection is not None:
             self._connection.close("hub is stopping")
-            await asyncio.wait({self._runs})
-        else:
-            await end(self._runs)
+            await asyncio.wait({self._runs}, timeout=TAKEN_WITHIN_S)
+        await end(self._runs)
 
     async def _run(self) -> None:
         tries, said = 0, False
