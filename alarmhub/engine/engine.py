@@ -15,7 +15,7 @@ import msgspec
 from alarmhub import logs
 from alarmhub.clock import Clock
 from alarmhub.core.alarm import Alarm
-from alarmhub.core.events import Answer, Signal, SignalEvent, WorldChanged
+from alarmhub.core.events import Answer, Signal, SignalEvent
 from alarmhub.core.reach import Reach
 from alarmhub.core.shifts import Available, Word
 from alarmhub.core.site import Site
@@ -31,11 +31,9 @@ from alarmhub.engine.items import (
     DeadlineItem,
     FactItem,
     Item,
-    Rank,
     ReceiptItem,
     SignalItem,
     WordItem,
-    WorldItem,
 )
 from alarmhub.engine.lease import Tenure
 from alarmhub.engine.measures import Measures
@@ -147,11 +145,12 @@ class Engine:
         spawn(self._outbox.run(), "outbox", self._crew)
 
     def begin(self) -> None:
-        """Serve deadlines and shift changes from now on. Call it once it is known, by `contact`, whose phones
-        were there before the start: whoever is not is passed over at once. Acceptors on their way of whom
-        nothing is heard are treated as lost from now on."""
+        """Serve deadlines and shift changes from now on, and those that came while no hub ran. Call it once
+        it is known, by `contact`, whose phones were there before the start: whoever is not is passed over at
+        once. Acceptors on their way of whom nothing is heard are treated as lost from now on."""
         self._began = True
         spawn(self._watch.run(), "roster", self._crew)
+        self._watch.catch_up()
         self._reaching.count_on_nobody_absent()
         self._arm()
 
@@ -328,9 +327,7 @@ class Engine:
         """A source's link went down or came back (already with hysteresis): the hub itself is the news.
         Nobody is told while its silence is announced."""
         _log.warning(Line.SOURCE_UP if up else Line.SOURCE_DOWN, source=source)
-        event = WorldChanged("link_back" if up else "link_lost")
-        for alarm in self.state.of_source(source):
-            self._writer.put(WorldItem(self._clock.now(), Rank.MEDIUM, alarm.id, event))
+        self._watch.link(source, up=up)
         if not up and self.announced(source):
             return
         for signal in notices.link(self.world().site, source, up=up):
@@ -410,8 +407,8 @@ class Engine:
         state = self.state
         for change in changes:
             state.put(change.after)
-            self._reaching.overtook(change.after, folded.world_at[0])
             self._watch.overtook(change.after, folded.world_at[1])
+            self._reaching.overtook(change, folded.world_at[0])
         self._keep(folded)
         if changes:
             for phones in self._phones:

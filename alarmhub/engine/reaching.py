@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from alarmhub.clock import Clock
-from alarmhub.core.alarm import Alarm, concerned
+from alarmhub.core.alarm import Acceptance, Alarm, concerned
 from alarmhub.core.events import WorldChanged
 from alarmhub.core.kinds import RULES
 from alarmhub.core.reach import IN_CONTACT, Reach
 from alarmhub.engine.contact import Contacts
 from alarmhub.engine.items import Item, Rank, WorldItem
 from alarmhub.engine.state import State
+from alarmhub.ports import Change
 
 
 class Reaching:
@@ -62,15 +63,30 @@ class Reaching:
         reach = self._contacts.reach.get(staff, Reach.NONE)
         return reach is Reach.NONE or (reach is Reach.ONE_WAY and RULES[alarm.kind].needs_hands)
 
-    def overtook(self, alarm: Alarm, since: int) -> None:
+    def overtook(self, change: Change, since: int) -> None:
         """The alarm was decided when there were `since` changes and is committed only now: those that came
-        meanwhile knew it as it was before, if at all."""
-        if since == self.changes:
-            return
-        for staff in concerned(alarm):
-            number, at = self._newest.get(staff, (0, 0))
-            if number > since:
-                self._consider(alarm, staff, self._contacts.reach.get(staff, Reach.NONE), at)
+        meanwhile knew it as it was before, if at all. Of who has just accepted, any loss of contact counts:
+        it may have come between the answer and its decision, when it was nothing to the alarm."""
+        alarm = change.after
+        if since != self.changes:
+            for staff in concerned(alarm):
+                number, at = self._newest.get(staff, (0, 0))
+                if number > since:
+                    self._consider(alarm, staff, self._contacts.reach.get(staff, Reach.NONE), at)
+        if alarm.acceptances:
+            before = () if change.before is None else change.before.acceptances
+            for acceptance in alarm.acceptances:
+                if acceptance not in before and self._is_lost(acceptance, alarm):
+                    self._look_again(alarm, acceptance.staff, self._since(acceptance.staff))
+
+    def _is_lost(self, acceptance: Acceptance, alarm: Alarm) -> bool:
+        if acceptance.arrived_at is not None or acceptance.lost_at is not None:
+            return False
+        reach = self._contacts.reach.get(acceptance.staff, Reach.NONE)
+        return reach is Reach.RECENT or self._is_absent(acceptance.staff, alarm)
+
+    def _since(self, staff: str) -> int:
+        return self._newest.get(staff, (0, self._clock.now()))[1]
 
     def _changed(self, staff: str, after: Reach, at: int) -> None:
         self.changes += 1

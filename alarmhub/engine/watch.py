@@ -57,8 +57,9 @@ class Watch:
         self._warned: set[str] = set()
         self._breaks_over: set[str] = set()
         self.changes = 0
-        """How often all open alarms had to be looked at again."""
+        """How often open alarms had to be looked at again."""
         self._newest: dict[str, int] = {}  # cause → number of the newest change
+        self._down: dict[str, int] = {}  # source whose link is down → number of that change
         self._moved = asyncio.Event()
         self.on_change: list[Callable[[], None]] = []
         """Told when another roster or site is in force."""
@@ -87,6 +88,14 @@ class Watch:
             self._site = site
         self._grace_until = now + GRACE_MS
         self.look(now)
+
+    def catch_up(self) -> None:
+        """At a start: if a duty began or ended after the newest decision, perhaps while no hub ran, every
+        alarm follows."""
+        decided = [alarm.at for alarm in self._state.alarms.values()]
+        change_at = next_change(self._site, max(decided), self._state.shifts) if decided else None
+        if change_at is not None and change_at <= self._clock.now():
+            self.look_at_all("roster")
 
     def take_site(self, site: Site) -> None:
         """A new version was published."""
@@ -126,25 +135,37 @@ class Watch:
             return
         for heard in self.on_change:
             heard()
-        self._look_at_all(now, cause)
+        self.look_at_all(cause)
 
-    def _look_at_all(self, now: int, cause: str) -> None:
+    def link(self, source: str, *, up: bool) -> None:
+        """A source's link went down or came back: what it told of is confirmed by nothing meanwhile."""
+        self.changes += 1
+        self._down.pop(source, None)
+        if not up:
+            self._down[source] = self.changes
+        for alarm in self._state.of_source(source):
+            self._look_at(alarm, "link_back" if up else "link_lost")
+
+    def look_at_all(self, cause: str) -> None:
+        """Every open alarm, the most urgent first, is looked at again for this cause."""
         self.changes += 1
         self._newest[cause] = self.changes
         for alarm in sorted(self._state.alarms.values(), key=urgency):
-            self._look_at(alarm, now, cause)
+            self._look_at(alarm, cause)
 
-    def _look_at(self, alarm: Alarm, now: int, cause: str) -> None:
-        self._put(WorldItem(now, RANK_OF[alarm.priority], alarm.id, WorldChanged(cause)))
+    def _look_at(self, alarm: Alarm, cause: str) -> None:
+        self._put(WorldItem(self._clock.now(), RANK_OF[alarm.priority], alarm.id, WorldChanged(cause)))
 
     def overtook(self, alarm: Alarm, since: int) -> None:
         """The alarm was decided when there were `since` changes and is committed only now: it follows those
         that came meanwhile."""
         if since == self.changes or not alarm.open:
             return
-        for cause, number in self._newest.items():
-            if number > since:
-                self._look_at(alarm, self._clock.now(), cause)
+        for cause in ("site", "roster", "texts"):  # whoever joins does so before anybody is given up
+            if self._newest.get(cause, 0) > since:
+                self._look_at(alarm, cause)
+        if any(self._down.get(source, 0) > since for source, _ in alarm.keys):
+            self._look_at(alarm, "link_lost")
 
     def _is_reached_one_way(self, person: Staff) -> bool:
         if self._texts and person.sms is not None:
@@ -157,9 +178,8 @@ class Watch:
         if up is self._texts:
             return
         self._texts, self._world = up, None
-        now = self._clock.now()
-        self.look(now)
-        self._look_at_all(now, "texts")
+        self.look(self._clock.now())
+        self.look_at_all("texts")
 
     def words_changed(self) -> None:
         """Somebody said something of being at work, and when that ceases to count may come sooner."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from alarmhub.core.alarm import Flag
 from alarmhub.core.reach import Reach
 from tests.engine.test_beside import begun, pressed
 from tests.engine.test_watch import DAY, EVENING, with_duties
@@ -36,7 +39,7 @@ async def test_whose_phones_were_lost_before_they_could_ring_is_not_waited_for()
 
 @in_virtual_time
 async def test_who_came_back_meanwhile_is_waited_for() -> None:
-    """The first step goes on for whoever is there at the end of it all."""
+    """The first step goes on for whoever is there at the end of it all: what was between is not replayed."""
     async with Shift() as shift:
         shift.screens.muted = {"anna", "bo"}
         await shift.settled()
@@ -69,6 +72,58 @@ async def test_an_acceptor_whose_phone_was_lost_meanwhile_is_followed() -> None:
         shift.check()
 
 
+@pytest.mark.parametrize("commit_s", [0.002, COMMIT_S])
+@in_virtual_time
+async def test_an_acceptor_whose_phone_was_lost_before_it_was_decided_is_followed(commit_s: float) -> None:
+    """She taps and puts the phone into her pocket: the answer waits a little, or behind a slow commit."""
+    async with Shift() as shift:
+        call = await shift.press("12/1", key="a")
+        await shift.settled()
+        shift.store.before_s = shift.store.after_s = commit_s / 2
+        before = pressed(shift, "14/1", "b")
+        answered = begun(shift.says("anna", "accept", call))
+        await passes(0.005)
+        shift.phone("anna", Reach.RECENT)
+        lost_at = shift.clock.now()
+        assert (await answered).ok and (await before).new
+        await shift.settled()
+        assert [a.lost_at for a in shift.alarm(call).acceptances] == [lost_at]
+        shift.check()
+
+
+@in_virtual_time
+async def test_who_comes_on_duty_meanwhile_is_asked_before_the_next_step() -> None:
+    """At the change of shift the one goes, the other is there, and then the first one's phone is gone."""
+    duties = with_duties(DAY, EVENING, instead_of=("bo", "anna"))
+    async with Shift(duties) as shift:
+        shift.screens.muted = {"bo", "siv"}
+        await shift.later(59.5)
+        slow(shift)
+        press = pressed(shift, "12/1", "a")
+        await passes(COMMIT_S * 0.7)
+        shift.phone("bo", Reach.NONE)
+        outcome = await press
+        await shift.settled()
+        assert outcome.alarm is not None
+        assert (shift.alarm(outcome.alarm).step, shift.told(outcome.alarm)) == (0, {"siv"})
+        shift.check()
+
+
+@in_virtual_time
+async def test_what_nothing_overtook_is_not_looked_at_again() -> None:
+    """A change just before the decision, which knew it, and one of somebody else meanwhile."""
+    async with Shift() as shift:
+        await shift.settled()
+        slow(shift)
+        shift.phone("anna", Reach.NONE)
+        press = pressed(shift, "12/1", "a")
+        await passes(COMMIT_S / 2)
+        shift.phone("dan", Reach.RECENT)
+        await press
+        await shift.settled()
+        assert "world_changed" not in shift.log_of(shift.open_of("patient_call")[0])
+
+
 @in_virtual_time
 async def test_what_was_decided_before_the_change_of_shift_follows_it_after_the_commit() -> None:
     """Pressed in the last half second of a duty."""
@@ -98,4 +153,23 @@ async def test_a_commit_of_which_nobody_knew_what_became_is_looked_at_too() -> N
         assert outcome.alarm is not None
         await shift.settled()
         assert shift.alarm(outcome.alarm).step == 1
+        shift.check()
+
+
+@pytest.mark.parametrize("back", [False, True])
+@in_virtual_time
+async def test_a_call_whose_line_broke_meanwhile_is_unconfirmed_unless_it_is_back(back: bool) -> None:
+    """Its reset may never come, and whoever looks at it must know."""
+    async with Shift() as shift:
+        await shift.settled()
+        slow(shift)
+        press = pressed(shift, "12/1", "a")
+        await passes(COMMIT_S / 2)
+        await shift.engine.link("plant", up=False)
+        if back:
+            await shift.engine.link("plant", up=True)
+        outcome = await press
+        await shift.settled()
+        assert outcome.alarm is not None
+        assert (Flag.UNCONFIRMED in shift.alarm(outcome.alarm).flags) is not back
         shift.check()

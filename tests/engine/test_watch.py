@@ -87,6 +87,27 @@ async def test_an_acceptor_who_goes_off_duty_gives_the_alarm_back() -> None:
 
 
 @in_virtual_time
+async def test_a_change_of_shift_while_no_hub_ran_is_taken_at_the_start() -> None:
+    """Between a crash and the next hub: the new shift rings, and who is off duty has the alarm no longer."""
+    shift = Shift(with_duties(DAY, EVENING, instead_of=("bo",)))
+    await shift.begin()
+    taken = await shift.press("12/1")
+    assert (await shift.says("bo", "accept", taken)).ok
+    await shift.later(50)
+    ringing = await shift.press("12/1", "toilet_call", key="wc")
+    await shift.settled()
+    await shift.crash()
+    await shift.later(15)
+    await shift.begin()
+    await shift.settled()
+    assert shift.alarm(taken).phase == "ringing" and shift.alarm(taken).acceptances == ()
+    for alarm in (taken, ringing):
+        assert "siv" in shift.told(alarm) and "bo" not in shift.told(alarm)
+    shift.check()
+    await shift.crash()
+
+
+@in_virtual_time
 async def test_a_break_takes_effect_with_its_commit() -> None:
     """Whoever says break is rung no more by what comes after; the bed's others are."""
     async with Shift() as shift:
