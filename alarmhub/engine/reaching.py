@@ -65,8 +65,8 @@ class Reaching:
 
     def overtook(self, change: Change, since: int) -> None:
         """The alarm was decided when there were `since` changes and is committed only now: those that came
-        meanwhile knew it as it was before, if at all. Of who has just accepted, any loss of contact counts:
-        it may have come between the answer and its decision, when it was nothing to the alarm."""
+        meanwhile knew it as it was before, if at all. Of who has just accepted, a phone that was lost lately
+        counts too: that may have been between the answer and its decision, and was nothing to the alarm."""
         alarm = change.after
         if since != self.changes:
             for staff in concerned(alarm):
@@ -76,17 +76,13 @@ class Reaching:
         if alarm.acceptances:
             before = () if change.before is None else change.before.acceptances
             for acceptance in alarm.acceptances:
-                if acceptance not in before and self._is_lost(acceptance, alarm):
-                    self._look_again(alarm, acceptance.staff, self._since(acceptance.staff))
+                if acceptance not in before and self._is_lost(acceptance):
+                    _, at = self._newest.get(acceptance.staff, (0, self._clock.now()))
+                    self._look_again(alarm, acceptance.staff, at)
 
-    def _is_lost(self, acceptance: Acceptance, alarm: Alarm) -> bool:
-        if acceptance.arrived_at is not None or acceptance.lost_at is not None:
-            return False
-        reach = self._contacts.reach.get(acceptance.staff, Reach.NONE)
-        return reach is Reach.RECENT or self._is_absent(acceptance.staff, alarm)
-
-    def _since(self, staff: str) -> int:
-        return self._newest.get(staff, (0, self._clock.now()))[1]
+    def _is_lost(self, acceptance: Acceptance) -> bool:
+        on_the_way = acceptance.arrived_at is None and acceptance.lost_at is None
+        return on_the_way and self._contacts.reach.get(acceptance.staff) is Reach.RECENT
 
     def _changed(self, staff: str, after: Reach, at: int) -> None:
         self.changes += 1
