@@ -381,6 +381,7 @@ class Writer:
         self._storing(False)
         applied = await self._applied_after_reconnect(batch_ids)
         self.is_storing, self._doubt = True, None
+        self._let_go()  # answers go before all the presses that wait by now
         _log.info(Line.DATABASE_BACK, lost_ms=self._clock.now() - lost_at, applied=len(applied))
         self._storing(True)
         return applied

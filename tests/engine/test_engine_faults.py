@@ -14,7 +14,8 @@ from alarmhub.core.decide import decide
 from alarmhub.core.events import Event, Raised
 from alarmhub.core.world import Decision, World
 from alarmhub.engine import engine as engine_module
-from alarmhub.engine import fold
+from alarmhub.engine import fold, writer
+from alarmhub.engine.writer import RECONNECT_EVERY_S
 from alarmhub.ports import NotStored, Refused, SignalOutcome
 from alarmhub.tasks import spawn
 from load.site import staff_id
@@ -255,8 +256,11 @@ async def test_an_event_the_database_refuses_is_found_among_others(company: int)
         assert not rig.dead
 
 
-async def test_on_return_answers_go_first() -> None:
-    """Six hundred low calls wait when the database comes back; the accept that came last is stored first."""
+@pytest.mark.parametrize("back_after_s", [RECONNECT_EVERY_S, 0.001])
+async def test_on_return_answers_go_first(monkeypatch: pytest.MonkeyPatch, back_after_s: float) -> None:
+    """Six hundred low calls wait when the database comes back; the accept that came last is stored first,
+    also when it has not waited for company yet."""
+    monkeypatch.setattr(writer, "RECONNECT_EVERY_S", back_after_s)
     async with running() as rig:
         ringing = (await rig.press("ringing")).alarm or ""
         rig.store.away = True
