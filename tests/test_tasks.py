@@ -35,6 +35,15 @@ async def fail() -> None:
     raise RuntimeError("kapott")
 
 
+async def stubborn(release: asyncio.Event) -> None:
+    """Work that no cancelling ends."""
+    while not release.is_set():
+        try:
+            await release.wait()
+        except asyncio.CancelledError:
+            continue
+
+
 async def returns() -> str:
     """Work that has an end."""
     return "klar"
@@ -141,14 +150,7 @@ async def test_a_task_that_will_not_end_is_named(log_lines: Entries) -> None:
     crew = Crew("hub")
     release = asyncio.Event()
 
-    async def stubborn() -> None:
-        while not release.is_set():
-            try:
-                await release.wait()
-            except asyncio.CancelledError:
-                continue
-
-    spawn(stubborn(), "stubborn", crew)
+    spawn(stubborn(release), "stubborn", crew)
     await turns()
 
     assert await crew.close(deadline_s=0.05) is False
@@ -195,15 +197,8 @@ async def test_ending_waits_for_all_and_for_no_longer_than_it_may(crew: Crew) ->
     """Those that end are over, the one that does not is given back; nothing to end is nothing to wait for."""
     release = asyncio.Event()
 
-    async def stubborn() -> None:
-        while not release.is_set():
-            try:
-                await release.wait()
-            except asyncio.CancelledError:
-                continue
-
     deaf = spawn(Deaf().run(), "deaf", crew, ends=True)
-    stuck = spawn(stubborn(), "stubborn", crew, ends=True)
+    stuck = spawn(stubborn(release), "stubborn", crew, ends=True)
     over = spawn(returns(), "over", crew, ends=True)
     await turns()
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 
-from alarmhub.core.alarm import Flag
+from alarmhub.core.alarm import Alarm, Flag
 from alarmhub.core.reach import Reach
+from alarmhub.ports import SignalOutcome
 from tests.engine.test_beside import begun, pressed
 from tests.engine.test_watch import DAY, EVENING, with_duties
 from tests.support.shift import Shift
@@ -19,40 +24,48 @@ def slow(shift: Shift) -> None:
     shift.store.before_s = shift.store.after_s = COMMIT_S / 2
 
 
-@in_virtual_time
-async def test_whose_phones_were_lost_before_they_could_ring_is_not_waited_for() -> None:
-    """Told by the decision, gone by its commit: the next step rings at once."""
+@asynccontextmanager
+async def pressed_slowly() -> AsyncIterator[tuple[Shift, asyncio.Task[SignalOutcome]]]:
+    """Within the commit of a call to anna and bo, whose phones have not rung yet."""
     async with Shift() as shift:
         shift.screens.muted = {"anna", "bo"}
         await shift.settled()
         slow(shift)
         press = pressed(shift, "12/1", "a")
-        await passes(COMMIT_S / 2)
-        for staff in ("anna", "bo"):
-            shift.phone(staff, Reach.NONE)
-        outcome = await press
-        assert outcome.alarm is not None
-        await shift.settled()
-        assert shift.alarm(outcome.alarm).step == 1
+        await passes(COMMIT_S / 4)
+        yield shift, press
         shift.check()
+
+
+async def opened(shift: Shift, press: asyncio.Task[SignalOutcome]) -> Alarm:
+    """The call, when all that follows from it is committed too."""
+    outcome = await press
+    await shift.settled()
+    assert outcome.alarm is not None
+    return shift.alarm(outcome.alarm)
+
+
+def lose(shift: Shift, *staff: str) -> None:
+    """Their phones are gone."""
+    for person in staff:
+        shift.phone(person, Reach.NONE)
+
+
+@in_virtual_time
+async def test_whose_phones_were_lost_before_they_could_ring_is_not_waited_for() -> None:
+    """Told by the decision, gone by its commit: the next step rings at once."""
+    async with pressed_slowly() as (shift, press):
+        lose(shift, "anna", "bo")
+        assert (await opened(shift, press)).step == 1
 
 
 @in_virtual_time
 async def test_who_came_back_meanwhile_is_waited_for() -> None:
     """The first step goes on for whoever is there at the end of it all: what was between is not replayed."""
-    async with Shift() as shift:
-        shift.screens.muted = {"anna", "bo"}
-        await shift.settled()
-        slow(shift)
-        press = pressed(shift, "12/1", "a")
-        await passes(COMMIT_S / 2)
-        for staff in ("anna", "bo"):
-            shift.phone(staff, Reach.NONE)
+    async with pressed_slowly() as (shift, press):
+        lose(shift, "anna", "bo")
         shift.phone("anna", Reach.LIVE)
-        outcome = await press
-        await shift.settled()
-        assert outcome.alarm is not None
-        assert shift.alarm(outcome.alarm).step == 0
+        assert (await opened(shift, press)).step == 0
 
 
 @in_virtual_time
@@ -102,10 +115,8 @@ async def test_who_comes_on_duty_meanwhile_is_asked_before_the_next_step() -> No
         press = pressed(shift, "12/1", "a")
         await passes(COMMIT_S * 0.7)
         shift.phone("bo", Reach.NONE)
-        outcome = await press
-        await shift.settled()
-        assert outcome.alarm is not None
-        assert (shift.alarm(outcome.alarm).step, shift.told(outcome.alarm)) == (0, {"siv"})
+        call = await opened(shift, press)
+        assert (call.step, shift.told(call)) == (0, {"siv"})
         shift.check()
 
 
@@ -130,46 +141,26 @@ async def test_what_was_decided_before_the_change_of_shift_follows_it_after_the_
     async with Shift(with_duties(DAY, EVENING, instead_of=("bo",))) as shift:
         await shift.later(59.5)
         slow(shift)
-        outcome = await pressed(shift, "12/1", "a")
-        await shift.settled()
-        assert outcome.alarm is not None
-        assert shift.told(outcome.alarm) == {"anna", "siv"}
+        call = await opened(shift, pressed(shift, "12/1", "a"))
+        assert shift.told(call) == {"anna", "siv"}
         shift.check()
 
 
 @in_virtual_time
 async def test_a_commit_of_which_nobody_knew_what_became_is_looked_at_too() -> None:
     """The connection broke after it was applied; when that is known nobody of the first step is there."""
-    async with Shift() as shift:
-        shift.screens.muted = {"anna", "bo"}
-        await shift.settled()
-        slow(shift)
+    async with pressed_slowly() as (shift, press):
         shift.store.fail_next_write(applied=True)
-        press = pressed(shift, "12/1", "a")
-        await passes(COMMIT_S / 4)
-        for staff in ("anna", "bo"):
-            shift.phone(staff, Reach.NONE)
-        outcome = await press
-        assert outcome.alarm is not None
-        await shift.settled()
-        assert shift.alarm(outcome.alarm).step == 1
-        shift.check()
+        lose(shift, "anna", "bo")
+        assert (await opened(shift, press)).step == 1
 
 
 @pytest.mark.parametrize("back", [False, True])
 @in_virtual_time
 async def test_a_call_whose_line_broke_meanwhile_is_unconfirmed_unless_it_is_back(back: bool) -> None:
     """Its reset may never come, and whoever looks at it must know."""
-    async with Shift() as shift:
-        await shift.settled()
-        slow(shift)
-        press = pressed(shift, "12/1", "a")
-        await passes(COMMIT_S / 2)
+    async with pressed_slowly() as (shift, press):
         await shift.engine.link("plant", up=False)
         if back:
             await shift.engine.link("plant", up=True)
-        outcome = await press
-        await shift.settled()
-        assert outcome.alarm is not None
-        assert (Flag.UNCONFIRMED in shift.alarm(outcome.alarm).flags) is not back
-        shift.check()
+        assert (Flag.UNCONFIRMED in (await opened(shift, press)).flags) is not back
