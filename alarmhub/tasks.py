@@ -105,8 +105,8 @@ async def end(*tasks: asyncio.Task[Any] | None, within_s: float = CLOSE_WITHIN_S
     whoever stops a task and waits for its end does it with this; what is left its crew names when it closes.
     What a task does at its end must not take it longer than that while: the second time cuts it short.
     """
-    running = {task for task in tasks if task is not None and not task.done()}
-    ordered = [task for task in tasks if task in running]
+    ordered = [task for task in tasks if task is not None and not task.done()]
+    running = set(ordered)
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + within_s
     while running:

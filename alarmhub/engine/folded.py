@@ -59,7 +59,7 @@ class Folded:
         self.failed: list[tuple[str, Exception]] = []  # alarm that went to its fallback
         self.poison: list[tuple[Item, Exception]] = []  # what was set aside
         self.world_at = (0, 0)
-        """How often reach and roster had changed when it was decided."""
+        """How often reach, and all else that alarms follow, had changed when it was decided."""
         self._changes: tuple[Change, ...] | None = None
 
     @property

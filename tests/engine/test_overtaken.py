@@ -121,21 +121,6 @@ async def test_who_comes_on_duty_meanwhile_is_asked_before_the_next_step() -> No
 
 
 @in_virtual_time
-async def test_what_nothing_overtook_is_not_looked_at_again() -> None:
-    """A change just before the decision, which knew it, and one of somebody else meanwhile."""
-    async with Shift() as shift:
-        await shift.settled()
-        slow(shift)
-        shift.phone("anna", Reach.NONE)
-        press = pressed(shift, "12/1", "a")
-        await passes(COMMIT_S / 2)
-        shift.phone("dan", Reach.RECENT)
-        await press
-        await shift.settled()
-        assert "world_changed" not in shift.log_of(shift.open_of("patient_call")[0])
-
-
-@in_virtual_time
 async def test_what_was_decided_before_the_change_of_shift_follows_it_after_the_commit() -> None:
     """Pressed in the last half second of a duty."""
     async with Shift(with_duties(DAY, EVENING, instead_of=("bo",))) as shift:

@@ -14,6 +14,7 @@ from alarmhub.engine.contact import Contacts
 from alarmhub.engine.items import Item, WorldItem
 from alarmhub.engine.reaching import Reaching
 from alarmhub.engine.state import State
+from alarmhub.ports import Change
 from tests.support.clock import ManualClock
 from tests.support.stored import NOW, alarm
 
@@ -117,3 +118,19 @@ def test_a_phone_that_was_pushed_to_and_is_lost_for_good_is_looked_at() -> None:
         desk.reaching.pushable("anna", ("phone",))
         desk.queued_by("anna", Reach.RECENT)
         assert bool(desk.queued_by("anna", Reach.NONE)) is looked_at
+
+
+def test_a_commit_is_overtaken_only_by_what_came_after_its_decision() -> None:
+    """By a loss of those it tells; not by one it knew of, nor by a stranger's."""
+    desk = Desk()
+    call = desk.state.alarms["a"]
+    desk.reaching.device("anna", "phone", Reach.LIVE, NOW)
+    before = desk.reaching.changes
+    desk.reaching.device("anna", "phone", Reach.NONE, NOW + 5)
+    decided = desk.reaching.changes
+    desk.reaching.device("bo", "phone", Reach.LIVE, NOW + 6)
+    desk.queued.clear()
+    desk.reaching.overtook(Change(None, call), decided)
+    assert desk.queued == []
+    desk.reaching.overtook(Change(None, call), before)
+    assert desk.queued == [("a", WorldChanged("reach", "anna", NOW + 5))]
