@@ -410,7 +410,7 @@ class App:
     def _carried(self, device: Device, staff: str | None) -> None:
         self.gateway.carried(device.id, device.digest, staff)
         self.pushes.book.carried(device.id, staff or "")
-        self.api.tokens_changed()
+        self.api.carried(device.digest)
 
     def _begin_trials(self) -> None:
         engine = self.engine

@@ -143,8 +143,12 @@ class Api:
         await self._server.stop()
 
     def tokens_changed(self) -> None:
-        """Tokens were added or revoked: forget what is remembered of them."""
+        """Tokens were added or revoked: ask for each again."""
         self._gate.forget()
+
+    def carried(self, digest: bytes) -> None:
+        """The phone with this secret was handed over, given back or revoked."""
+        self._gate.carried(digest)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request to one answer; nothing that goes wrong leaves as anything but a problem."""

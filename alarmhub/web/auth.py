@@ -21,7 +21,7 @@ from alarmhub.web.problems import Failed, later
 from alarmhub.web.routes import API, PHONE, SESSION, Route
 
 KNOWN_FOR_S: Final = 30.0
-"""A token is asked for again after this; a revoked one works no longer (`forget` ends it at once)."""
+"""A token is asked for again after this, or when `forget` says that secrets have changed."""
 UNKNOWN_FOR_S: Final = 2.0
 STALE_FOR_S: Final = 600.0
 """While the database is away a token seen this lately still counts, so that reads and health go on."""
@@ -33,16 +33,18 @@ REALM: Final = 'Bearer realm="alarmhub"'
 
 
 class _Known:
-    """One remembered answer of the store; `token` None: there is none with this digest."""
+    """One remembered answer of the store; `token` None: there is none with this digest. `doubted`: secrets
+    have changed since."""
 
-    __slots__ = ("at", "token")
+    __slots__ = ("at", "doubted", "token")
 
     def __init__(self, token: Token | None, at: float) -> None:
         self.token = token
         self.at = at
+        self.doubted = False
 
     def fresh(self, now: float) -> bool:
-        return now - self.at < (UNKNOWN_FOR_S if self.token is None else KNOWN_FOR_S)
+        return not self.doubted and now - self.at < (UNKNOWN_FOR_S if self.token is None else KNOWN_FOR_S)
 
 
 class Gate:
@@ -60,11 +62,21 @@ class Gate:
         self._unknown: OrderedDict[bytes, _Known] = OrderedDict()
         self._asked: dict[bytes, asyncio.Future[_Known]] = {}
         self._lookups = asyncio.Semaphore(LOOKUPS_AT_ONCE)
+        self._changes = 0
 
     def forget(self) -> None:
-        """Ask the store for every token again (tokens were added or revoked)."""
-        self._known.clear()
+        """Tokens were added or revoked: ask the store for every one again. What was known still counts while
+        the store is away: somebody's new secret must not take every board off the wall."""
+        self._changes += 1
         self._unknown.clear()
+        for known in self._known.values():
+            known.doubted = True
+
+    def carried(self, digest: bytes) -> None:
+        """This phone's secret is another person's now, nobody's, or revoked: what was known of it counts no
+        more, whether the store can say or not."""
+        self._changes += 1
+        self._known.pop(digest, None)
 
     async def caller(self, header: str) -> Token:
         """The token of an Authorization header. Raises Failed: 401, or 503 while the store cannot say."""
@@ -97,12 +109,18 @@ class Gate:
 
     def _counts(self, stale: _Known) -> bool:
         """Whether it may be believed although the store cannot say."""
-        return stale.token is not None and self._loop.time() - stale.at < STALE_FOR_S
+        token = stale.token
+        if token is None or self._known.get(token.digest) is not stale:
+            return False
+        return self._loop.time() - stale.at < STALE_FOR_S
 
     async def _ask(self, digest: bytes, stale: _Known | None) -> _Known:
         try:
             async with asyncio.timeout(ASKED_WITHIN_S), self._lookups:
-                token = await self._store.token(digest)
+                token, changes = None, -1
+                while changes != self._changes:  # an answer older than a change would be remembered
+                    changes = self._changes
+                    token = await self._store.token(digest)
         except (StoreUnavailable, TimeoutError):
             if stale is not None and self._counts(stale):
                 return stale

@@ -4,7 +4,8 @@ Who has a board's own secret sees its unit in the variant the secret was made fo
 program with `boards:read` see the staff variant, or the public one when they ask for it. A connection holds
 nothing but which frame it was sent last: who reads slowly misses what came between and gets the newest, who
 takes nothing for `TAKEN_WITHIN_S` is let go. Every stream ends after a while, and when secrets change, so
-that who lost the right to look soon sees nothing; the page comes again by itself. It refuses to render.
+that who lost the right to look soon sees nothing; the page comes again by itself. Not while nothing can be
+stored: then nobody could say who may come again. It refuses to render.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ class BoardDoor:
     async def _send_all(self, response: web.StreamResponse, screen: Screen, until: float) -> None:
         boards = self._boards
         generation, number, beats = boards.generation, 0, 0
-        while not (boards.closing or boards.generation != generation or self._loop.time() >= until):
+        while not (boards.closing or boards.generation != generation or self._is_over(until)):
             if screen.failed:
                 await screen.news()
             elif screen.number != number:
@@ -141,6 +142,9 @@ class BoardDoor:
             else:
                 await screen.news()
         await self._send(response, _AGAIN)
+
+    def _is_over(self, until: float) -> bool:
+        return self._loop.time() >= until and self._desk.storing
 
     async def _send(self, response: web.StreamResponse, payload: bytes) -> None:
         async with asyncio.timeout(self._taken_within_s):

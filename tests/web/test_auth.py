@@ -31,6 +31,17 @@ class SlowShelf(Shelf):
         return await super().token(digest)
 
 
+class OldAnswers(SlowShelf):
+    """As it, but the answer is of the moment of the question."""
+
+    async def token(self, digest: bytes) -> Token | None:
+        """What was known when it was asked."""
+        known = self.tokens.get(digest)
+        self.asking += 1
+        await self.go.wait()
+        return known
+
+
 def gate_over(shelf: Shelf) -> Gate:
     """A gate over a test's store."""
     return Gate(shelf)  # type: ignore[arg-type]
@@ -71,6 +82,51 @@ async def test_a_revoked_secret_ends_with_forget() -> None:
     shelf.tokens.clear()
     gate.forget()
     assert (await refused(gate, f"Bearer {secret}")).status == 401
+
+
+async def test_while_the_store_is_away_changed_secrets_take_no_known_one_out() -> None:
+    """Somebody's secret was made as the database went: the boards on the walls still come back."""
+    shelf = Shelf(Intake())
+    secret = shelf.admit("s3cret", "board", "201")
+    gate = gate_over(shelf)
+    await gate.caller(f"Bearer {secret}")
+    gate.forget()
+    shelf.away = True
+    assert (await gate.caller(f"Bearer {secret}")).subject == "201"
+    shelf.away = False
+    shelf.tokens.clear()
+    assert (await refused(gate, f"Bearer {secret}")).status == 401
+    shelf.away = True
+    assert (await refused(gate, f"Bearer {secret}")).status == 401
+
+
+async def test_a_phone_handed_over_is_nobodys_from_memory() -> None:
+    """Whose it is now only the store can say; away, the last carrier does not count as this one."""
+    shelf = Shelf(Intake())
+    secret = shelf.admit("s3cret", "phone", "anna")
+    other = shelf.admit("other", "phone", "bo")
+    gate = gate_over(shelf)
+    for one in (secret, other):
+        await gate.caller(f"Bearer {one}")
+    gate.carried(hashlib.sha256(secret.encode()).digest())
+    shelf.away = True
+    assert (await refused(gate, f"Bearer {secret}")).status == 503
+    assert (await gate.caller(f"Bearer {other}")).subject == "bo"
+
+
+async def test_an_answer_older_than_a_change_is_asked_for_again() -> None:
+    """It was under way when a secret was revoked: nobody remembers it."""
+    shelf = OldAnswers()
+    secret = shelf.admit("s3cret", "source", "plant")
+    gate = gate_over(shelf)
+    call = asyncio.create_task(gate.caller(f"Bearer {secret}"))  # noqa: TID251
+    await until(lambda: shelf.asking == 1, "the lookup")
+    shelf.tokens.clear()
+    gate.forget()
+    shelf.go.set()
+    with pytest.raises(Failed) as caught:
+        await call
+    assert (caught.value.status, shelf.asking) == (401, 2)
 
 
 async def test_a_new_secret_works_soon_after_it_was_refused() -> None:

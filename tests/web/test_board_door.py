@@ -278,6 +278,35 @@ async def test_changed_secrets_and_a_long_time_ask_anew() -> None:
         await board.named("again")
 
 
+async def test_secrets_that_changed_as_the_database_went_leave_the_boards_in_contact() -> None:
+    """Told to come again, they find their way while nobody can ask the store."""
+    async with hung() as (house, http):
+        async with following(http, f"{house.url}/201", STAFF) as board:
+            await board.board()
+            house.api.tokens_changed()
+            house.shelf.away = True
+            house.boards.everybody_again()
+            await board.named("again")
+        async with following(http, f"{house.url}/201", STAFF) as board:
+            await board.board()
+
+
+async def test_while_nothing_can_be_stored_nobody_is_sent_to_ask_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody could say whether they may: they stay and see that nothing is stored; then they ask."""
+    monkeypatch.setattr(board_screens, "BEAT_S", 0.1)
+    async with hung(followed_s=0.05) as (house, http):
+        house.desk.storing = False
+        async with following(http, f"{house.url}/201", STAFF) as board:
+            await board.board()
+            for _ in range(2):
+                assert (await board.named("beat"))["storing"] is False
+            house.desk.storing = True
+            house.boards.storing(True)
+            await board.named("again")
+
+
 async def test_more_boards_than_can_hang_are_told_to_come_later() -> None:
     """503 with Retry-After; a place that becomes free is given away."""
     async with hung(followers_most=1) as (house, http):
