@@ -17,7 +17,7 @@ from alarmhub.gateway.tokens import (
 from alarmhub.ports import StoreUnavailable, Token
 from tests.support.clock import ManualClock
 from tests.support.desk import Tokens
-from tests.support.waiting import turns
+from tests.support.waiting import turns, until
 
 
 def desk() -> tuple[TokenDesk, Tokens, ManualClock]:
@@ -71,6 +71,41 @@ async def test_a_revoked_token_is_noticed_after_forget() -> None:
     assert await tokens.staff(ANNA) == "anna"
     tokens.forget()
     assert await tokens.staff(ANNA) is None
+
+
+class OldAnswers(Tokens):
+    """A store whose answers are of the moment of the question, and come when `go` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read = False
+        self.go = asyncio.Event()
+
+    async def token(self, digest: bytes) -> Token | None:
+        """What was so when it was asked."""
+        token = await super().token(digest)
+        self.read = True
+        await self.go.wait()
+        return token
+
+
+@pytest.mark.parametrize(("said", "staff"), [("revoked", None), ("handed over", "bo")])
+async def test_an_answer_older_than_a_change_is_not_remembered(said: str, staff: str | None) -> None:
+    """It was under way when the phone was handed over, or its secret revoked by somebody else."""
+    source = OldAnswers()
+    source.secret("anna")
+    tokens = TokenDesk(source, ManualClock().now)
+    asked = asyncio.create_task(tokens.staff(ANNA))  # noqa: TID251
+    await until(lambda: source.read, "the lookup")
+    if staff is None:
+        source.revoked.add("anna")
+        tokens.forget()
+    else:
+        source.carried["anna"] = staff
+        tokens.carried(ANNA, staff)
+    source.go.set()
+    assert await asked == staff
+    assert tokens.remembered(ANNA) == (True, staff)
 
 
 async def test_only_phone_tokens_open_the_phone_socket() -> None:
