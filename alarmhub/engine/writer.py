@@ -47,6 +47,8 @@ HANDFUL = 8
 """Of what was held so many are committed at once, so that a press never finds a long commit before it ..."""
 HELD_AT_MOST_S = 0.05
 """... and not longer than this do presses go first."""
+TURNS_TO_COME_IN = 2
+"""Of the event loop, from the bytes of a press in the socket to `put`."""
 MOST_PRESSES = 2
 """So many presses are in flight, each by itself; with more than that batches are cheaper."""
 ROSTERS_KNOWN = 10_000
@@ -239,6 +241,9 @@ class Writer:
     async def _work(self) -> None:
         while True:
             while not self._has_work():
+                if self._held_is_due():
+                    await self._take_held()
+                    continue
                 if self._nothing_left:
                     self._idle.set()
                 await self._wake.wait()
@@ -256,19 +261,29 @@ class Writer:
                 await asyncio.sleep(0)  # a press that came meanwhile is decided before the next handful
 
     def _has_work(self) -> bool:
-        """Whether something is to be settled or decided. What is held is let go when its time has come and no
-        press is on its way, by handfuls; a press that comes meanwhile goes first, but not for ever."""
-        while not (len(self.queue) or self._unsettled):
-            if not self._held:
-                return False
-            if asyncio.get_running_loop().time() < self._held_until:
-                self._look_at(self._held_until)  # a timer may run a little early
-                return False
-            if self._presses and not self._overdue:
-                self._look_at(self._held_until + HELD_AT_MOST_S)
-                return False
-            self._release(len(self._held) if self._overdue else HANDFUL)
+        """Whether something is to be settled or decided."""
+        return bool(len(self.queue)) or self._unsettled
+
+    def _held_is_due(self) -> bool:
+        """Whether what is held is to be decided: its time has come and no press is on its way; a press that
+        comes meanwhile goes first, but not for ever. Otherwise the writer is woken when it may be."""
+        if not self._held:
+            return False
+        if asyncio.get_running_loop().time() < self._held_until:
+            self._look_at(self._held_until)  # a timer may run a little early
+            return False
+        if self._presses and not self._overdue:
+            self._look_at(self._held_until + HELD_AT_MOST_S)
+            return False
         return True
+
+    async def _take_held(self) -> None:
+        """A handful of what is held joins the queue. Deciding it takes the time of many presses, so those
+        that stand at the door come in first."""
+        for _ in range(TURNS_TO_COME_IN):
+            await asyncio.sleep(0)
+        if not self._has_work() and self._held_is_due():
+            self._release(len(self._held) if self._overdue else HANDFUL)
 
     @property
     def _overdue(self) -> bool:
@@ -293,8 +308,13 @@ class Writer:
         self._metrics.batch_events.observe(len(items))
         self._flights[folded.batch_id] = Flight(folded, world)
         try:
-            write = Begun(self._store.write(self.epoch, folded.batch()))
-            self._prepare(folded)
+            if any(isinstance(item, SignalItem) for item in items):
+                write = Begun(self._store.write(self.epoch, folded.batch()))
+                self._prepare(folded)
+            else:
+                self._prepare(folded)
+                await asyncio.sleep(0)  # a press that came while this was decided does not wait for the rest
+                write = Begun(self._store.write(self.epoch, folded.batch()))
             await write
         except (StoreUnavailable, Unstorable, Fenced) as exc:
             self._failed.append((folded, exc))

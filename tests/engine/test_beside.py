@@ -152,6 +152,49 @@ async def test_answers_wait_until_no_press_is_on_its_way_but_not_for_ever() -> N
         shift.check()
 
 
+@in_virtual_time
+async def test_a_press_at_the_door_goes_before_answers_whose_time_has_come() -> None:
+    """Its bytes are there in that instant, but not yet read."""
+    async with Shift() as shift:
+        call = await shift.press("12/1", key="a")
+        await shift.settled()
+        slow(shift)
+        presses: list[asyncio.Task[SignalOutcome]] = []
+        answered = begun(shift.says("anna", "accept", call))
+        await passes(0)
+        asyncio.get_running_loop().call_later(
+            COMPANY_WITHIN_S, lambda: presses.append(pressed(shift, "14/1", "b"))
+        )
+        await passes(COMPANY_WITHIN_S + COMMIT_S + 0.001)
+        assert presses[0].done() and not answered.done()
+        assert (await answered).ok
+        shift.check()
+
+
+@in_virtual_time
+async def test_a_press_that_comes_while_answers_are_decided_is_written_first() -> None:
+    """What answers have to write takes its time too."""
+    async with Shift() as shift:
+        call = await shift.press("12/1", key="a")
+        await shift.settled()
+        slow(shift)
+        presses: list[asyncio.Task[SignalOutcome]] = []
+
+        def decided(_: object) -> None:
+            if not presses:
+                presses.append(pressed(shift, "14/1", "b"))
+
+        shift.engine.on_flight.append(decided)
+        before = len(shift.store.batches)
+        answered = begun(shift.says("anna", "accept", call))
+        outcome = await answered
+        assert outcome.ok and (await presses[0]).new
+        written = [[event.type for event in batch.events] for batch in shift.store.batches[before:]]
+        assert written == [["raised"], ["answered"]]
+        assert [a.staff for a in shift.alarm(call).acceptances] == ["anna"]
+        shift.check()
+
+
 @pytest.mark.parametrize(
     ("place", "key"), [("12/1", "b"), ("12/2", "b"), ("14/1", "a")], ids=["place", "room", "key"]
 )
@@ -192,7 +235,7 @@ async def test_a_change_of_who_is_available_is_waited_for() -> None:
         await shift.settled()
         slow(shift)
         taken = begun(shift.engine.availability(staff="anna", device="anna-phone", req="r", state="break"))
-        await passes(COMMIT_S)
+        await passes(COMPANY_WITHIN_S + COMMIT_S / 4)
         assert not taken.done()
         outcome = await pressed(shift, "12/1", "a")
         assert taken.done()
