@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from load import machine
@@ -23,8 +23,8 @@ LOOPS = ("asyncio", "uvloop")
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How to measure. loop: event loop of hub and floor alike. pin: none, split (system on core 0, the rest
-    on 1) or swapped."""
+    """How to measure. loop: event loop of hub and floor alike. pin: none, split (hub or floor on the first
+    core, database and generator on the second) or swapped."""
 
     phones: int = 2000
     beds_per_unit: int = 5
@@ -63,9 +63,8 @@ class Bench:
 
     @contextmanager
     def running(self, name: str) -> Iterator[Target]:
-        """Starts hub or floor, and stops it in the end."""
-        with self._start(name) as process:
-            self._pin(process)
+        """Starts hub or floor, pins it as set up, and stops it in the end."""
+        with self._start(name) as process, self._pinned(process):
             yield self.target(name, process)
 
     def target(self, name: str, process: Process) -> Target:
@@ -102,11 +101,25 @@ class Bench:
         self._floor_ports = (http_port, phone_port)
         return start_floor(self._floor_dsn, http_port, phone_port, loop=self.setup.loop)
 
-    def _pin(self, process: Process) -> None:
+    @contextmanager
+    def _pinned(self, process: Process) -> Iterator[None]:
         if self.setup.pin == "none" or len(self._cores) < 2:
+            yield
             return
         mine, theirs = self._cores[:2] if self.setup.pin == "split" else self._cores[1::-1]
-        os.sched_setaffinity(process.pid, {mine})
-        os.sched_setaffinity(0, {theirs})
-        for pid in (self.database.postmaster_pid, *machine.children(self.database.postmaster_pid)):
-            os.sched_setaffinity(pid, {theirs})
+        _keep_to({mine}, process.pid)
+        self._keep_others_to({theirs})
+        try:
+            yield
+        finally:
+            self._keep_others_to(set(self._cores))
+
+    def _keep_others_to(self, cores: set[int]) -> None:
+        postmaster = self.database.postmaster_pid
+        for pid in (0, postmaster, *machine.children(postmaster)):
+            _keep_to(cores, pid)
+
+
+def _keep_to(cores: set[int], pid: int) -> None:
+    with suppress(ProcessLookupError):  # it has ended meanwhile
+        os.sched_setaffinity(pid, cores)

@@ -55,7 +55,7 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 Command = Callable[..., None]
 
 
-def common(phones: int) -> Callable[[Command], Command]:
+def common(phones: int, pin: str = "none") -> Callable[[Command], Command]:
     """Options of every command, with its own default number of phones."""
 
     def add(command: Command) -> Command:
@@ -73,7 +73,13 @@ def common(phones: int) -> Callable[[Command], Command]:
                 help="Event loop of hub and floor alike.",
             ),
             click.option("--database", type=click.Choice(("bench", "production")), default="bench"),
-            click.option("--pin", type=click.Choice(PINNINGS), default="none", help="Pin to cores."),
+            click.option(
+                "--pin",
+                type=click.Choice(PINNINGS),
+                default=pin,
+                show_default=True,
+                help="split: hub or floor on one core, database and generator on the other; or swapped.",
+            ),
             click.option("--anyway", is_flag=True, help="Measure although the machine is busy."),
         ]
         for option in reversed(options):
@@ -165,7 +171,7 @@ def finish(faults: list[str]) -> None:
 
 
 @main.command()
-@common(phones=2000)
+@common(phones=2000, pin="split")
 @click.option("--rates", "wanted", default="20,100,200", show_default=True, help="Alarms per second.")
 @click.option("--pairs", default=5, show_default=True, help="Times hub and floor are each run per rate.")
 @click.option("--seconds", default=20.0, show_default=True, help="Measured seconds of a run.")
@@ -191,6 +197,7 @@ def run(
         chosen, pairs, seconds, warmup, options["phones"] = [50.0], 1, 3.0, 1.0, 100
     with bench_of(options) as bench:
         about = machine.describe(options["seed"], bench.database, options["loop"])
+        about["pin"] = options["pin"]
         about["floors"] = machine.floors(bench.database, quick=quick)
         results = rates.run_rates(
             bench,

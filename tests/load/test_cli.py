@@ -20,6 +20,7 @@ def test_a_quick_run_on_the_floor_writes_a_report(tmp_path: Path) -> None:
     assert report["rates"][0]["floor"]["p50_ms"] > 0
     assert report["rates"][0]["hub"]["p50_ms"] is None
     assert report["machine"]["floors"]["bare_insert"]["count"] > 0
+    assert report["machine"]["pin"] == "split"
     assert (tmp_path / "percentiles.svg").exists()
     assert list(tmp_path.glob("alarms-floor-50-1.bin"))
     assert done.exit_code == 1
