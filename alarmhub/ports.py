@@ -141,6 +141,7 @@ class Loaded(Struct, frozen=True, gc=False):
     answered: Sequence[AnsweredRow]
     ended_recently: Sequence[Alarm] = ()  # ended within the last hour, for "rings again"
     answered_complete: bool = True  # no reply of the last 24 h is missing
+    site_at: int = 0  # when the site was published, epoch ms by the clock of whoever did
 
 
 class Token(Struct, frozen=True, gc=False):

@@ -136,7 +136,7 @@ class Engine:
         loaded = await self._store.load(now)
         await self._store.unclaim(lease.epoch)
         self._take_in(loaded)
-        self._watch.begin(loaded.site, now)
+        self._watch.begin(loaded.site, now, site_at=loaded.site_at)
         self._compose(lease)
         self._metrics.storing.set(1)
         spawn(self._writer.run(), "writer", self._crew)

@@ -27,6 +27,8 @@ from alarmhub.logs import Line
 GRACE_MS = RECENT_S * 1000
 ROSTER_LOOK_EVERY_S = 30.0
 WARN_UNSTAFFED_MS = 30 * 60_000
+CLOCKS_DIFFER_MS = 60_000
+"""Whoever publishes a site may do so on another machine."""
 
 _log = logs.get("engine")
 
@@ -49,7 +51,7 @@ class Watch:
         self._clock, self._state, self._contacts, self._touches = clock, state, contacts, Touches()
         self._pagers, self._put, self._tell = pagers, put, tell
         self._texts, self._one_way = texts, texts or pagers is not None
-        self._site = notices.empty_site()
+        self._site, self._site_at = notices.empty_site(), 0
         self._roster: Roster | None = None
         self._world: World | None = None
         self._grace_until = 0
@@ -82,18 +84,23 @@ class Watch:
             self._world = world
         return world
 
-    def begin(self, site: Site | None, now: int) -> None:
-        """What a start found; nobody who is `recent` is skipped before the grace has passed."""
+    def begin(self, site: Site | None, now: int, *, site_at: int = 0) -> None:
+        """What a start found, and when the site was published; nobody who is `recent` is skipped before the
+        grace has passed."""
         if site is not None:
-            self._site = site
+            self._site, self._site_at = site, site_at
         self._grace_until = now + GRACE_MS
         self.look(now)
 
     def catch_up(self) -> None:
-        """At a start: if a duty began or ended after the newest decision, perhaps while no hub ran, every
-        alarm follows."""
-        decided = [alarm.at for alarm in self._state.alarms.values()]
-        change_at = next_change(self._site, max(decided), self._state.shifts) if decided else None
+        """At a start: if a site was published, or a duty began or ended, after the newest decision, perhaps
+        while no hub ran, every alarm follows."""
+        decided_at = max((alarm.at for alarm in self._state.alarms.values()), default=None)
+        if decided_at is None:
+            return
+        if self._site_at + CLOCKS_DIFFER_MS >= decided_at:
+            self.look_at_all("site")
+        change_at = next_change(self._site, decided_at, self._state.shifts)
         if change_at is not None and change_at <= self._clock.now():
             self.look_at_all("roster")
 

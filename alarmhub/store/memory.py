@@ -64,6 +64,7 @@ class Tables(Struct):
     rosters: dict[str, bytes] = field(default_factory=dict)
     quarantined: dict[str, QuarantineRow] = field(default_factory=dict)
     sites: list[bytes] = field(default_factory=list)
+    site_at: int = 0
     policies: dict[tuple[str, int], bytes] = field(default_factory=dict)
     tokens: dict[bytes, Token] = field(default_factory=dict)
     tokens_version: int = 0
@@ -210,6 +211,7 @@ class MemoryStore:
             answered=replies[: rows.REPLIES_LOADED],
             ended_recently=_decoded(sorted(ended, key=lambda row: (row.at, row.id))),
             answered_complete=len(replies) <= rows.REPLIES_LOADED,
+            site_at=tables.site_at,
         )
 
     async def remembered(self, scope: str, id: str) -> bytes | None:
@@ -276,6 +278,7 @@ class MemoryStore:
                 raise Unstorable(f"policy {name} version {version} is published with other content")
         self.tables.policies.update({(name, version): text for name, version, text in policies})
         self.tables.sites.append(body)
+        self.tables.site_at = now
         return len(self.tables.sites)
 
     async def token(self, digest: bytes) -> Token | None:

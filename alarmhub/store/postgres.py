@@ -226,6 +226,7 @@ class PostgresStore:
             outbox = await connection.fetch(QUERIES["load_outbox"], timeout=LOAD_WITHIN_S)
             since, most = now - rows.REPLIES_KEPT_MS, rows.REPLIES_LOADED
             answered = await connection.fetch(QUERIES["load_answered"], since, most + 1)
+            site_at = await connection.fetchval(QUERIES["site_at"])
         return Loaded(
             alarms=[rows.decode_alarm(row[0]) for row in alarms],
             site=await self.site(),
@@ -234,6 +235,7 @@ class PostgresStore:
             answered=[AnsweredRow(**row) for row in answered[:most]],
             ended_recently=[rows.decode_alarm(row[0]) for row in ended],
             answered_complete=len(answered) <= most,
+            site_at=site_at or 0,
         )
 
     async def remembered(self, scope: str, id: str) -> bytes | None:

@@ -214,6 +214,9 @@ SELECT count(*) FROM fence;
 -- site --
 SELECT version, body FROM site ORDER BY version DESC LIMIT 1;
 
+-- site_at --
+SELECT published_at FROM site ORDER BY version DESC LIMIT 1;
+
 -- policies --
 SELECT name, version, body FROM policy ORDER BY name, version;
 

@@ -108,6 +108,24 @@ async def test_a_change_of_shift_while_no_hub_ran_is_taken_at_the_start() -> Non
 
 
 @in_virtual_time
+async def test_a_site_published_while_no_hub_ran_is_taken_at_the_start() -> None:
+    """During an upgrade, say: whom the new site puts on duty rings at once, not with the next step."""
+    shift = Shift()
+    await shift.begin()
+    call = await shift.press("12/1", "toilet_call")
+    await shift.settled()
+    await shift.crash()
+    await shift.later(5)
+    await shift.publish(with_duties(Duty("siv", "201", ("usk",), Hours(), ("f/201/12/1",))))
+    await shift.begin()
+    await shift.settled()
+    assert shift.told(call) == {"anna", "bo", "siv"}
+    assert shift.alarm(call).step == 0
+    shift.check()
+    await shift.crash()
+
+
+@in_virtual_time
 async def test_a_break_takes_effect_with_its_commit() -> None:
     """Whoever says break is rung no more by what comes after; the bed's others are."""
     async with Shift() as shift:

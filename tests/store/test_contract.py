@@ -438,15 +438,16 @@ def _published(policy: Policy) -> tuple[bytes, list[tuple[str, int, bytes]]]:
 
 async def test_the_newest_site_knows_every_policy_ever_published(store: Any) -> None:
     """An open alarm is pinned to the version it began with."""
-    assert await store.site() is None
+    assert await store.site() is None and (await store.load(NOW)).site_at == 0
     old, new = policy(1, answer_s=45), policy(2, answer_s=30)
 
     assert await store.publish_site(*_published(old), NOW) == 1
-    assert await store.publish_site(*_published(new), NOW) == 2
+    assert await store.publish_site(*_published(new), NOW + 1) == 2
 
     newest = await store.site()
     assert newest == msgspec.structs.replace(site(new), version=2, policies={"calls": {1: old, 2: new}})
-    assert (await store.load(NOW)).site == newest
+    loaded = await store.load(NOW)
+    assert (loaded.site, loaded.site_at) == (newest, NOW + 1)
 
 
 async def test_a_published_policy_version_is_never_changed(store: Any) -> None:
