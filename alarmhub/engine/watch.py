@@ -27,7 +27,7 @@ from alarmhub.logs import Line
 GRACE_MS = RECENT_S * 1000
 ROSTER_LOOK_EVERY_S = 30.0
 WARN_UNSTAFFED_MS = 30 * 60_000
-CLOCKS_DIFFER_MS = 60_000
+CLOCKS_DIFFER_MS = 5_000
 """Whoever publishes a site may do so on another machine."""
 
 _log = logs.get("engine")
