@@ -14,7 +14,7 @@ import msgspec
 
 from alarmhub.clock import Clock
 from alarmhub.core.effects import Page, Report, ReportStatus, Sms
-from alarmhub.inbound.doors import OPENERS
+from alarmhub.inbound.doors import opener
 from alarmhub.inbound.feed import Adapter, Feed, Hub, PageCarrier, TextCarrier
 from alarmhub.metrics import Metrics
 from alarmhub.ports import DeliveryFailed, OutboxRow, SourceStatus
@@ -39,7 +39,7 @@ class Lines:
         crew: Crew,
         metrics: Metrics | None = None,
     ) -> None:
-        """`links`: the settings' links by protocol, as named in `doors.OPENERS`."""
+        """`links`: the settings' links by protocol, as named in `doors.ADAPTERS`."""
         self._links, self._clock, self._crew, self._metrics = links, clock, crew, metrics
         self._open: dict[str, tuple[Adapter, Feed]] = {}
 
@@ -56,7 +56,7 @@ class Lines:
                         crew=self._crew,
                         metrics=self._metrics,
                     )
-                    adapter = OPENERS[protocol](settings, feed)
+                    adapter = opener(protocol)(settings, feed)
                     await adapter.start()
                     self._open[settings.source] = (adapter, feed)
         except BaseException:

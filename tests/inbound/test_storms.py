@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from alarmhub.inbound.doors import OPENERS
+from alarmhub.inbound.doors import opener
 from alarmhub.secret import Secret
 from alarmhub.settings import LINKS
 from load.ways import WAYS, Way
@@ -53,7 +53,7 @@ async def door(name: str) -> AsyncIterator[tuple[Way, Rig[Any], int]]:
     way = WAYS[name](1)
     ((_, (table,)),) = tomllib.loads(way.tables).items()
     settings = msgspec.convert(table, LINKS[name], dec_hook=lambda _, said: Secret(said))
-    async with rig_of(lambda feed: OPENERS[name](settings, feed)) as rig:
+    async with rig_of(lambda feed: opener(name)(settings, feed)) as rig:
         try:
             yield way, rig, getattr(settings, "connections", 4)
         finally:
