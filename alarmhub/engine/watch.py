@@ -7,7 +7,9 @@ changes. It refuses to decide what that means for an alarm, and to know where si
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 
 from alarmhub import logs
 from alarmhub.clock import Clock
@@ -52,6 +54,7 @@ class Watch:
         self._pagers, self._put, self._tell = pagers, put, tell
         self._texts, self._one_way = texts, texts or pagers is not None
         self._site, self._site_at = notices.empty_site(), 0
+        self._decided: list[tuple[int, str]] = []  # when each alarm was, as a start found it
         self._roster: Roster | None = None
         self._world: World | None = None
         self._grace_until = 0
@@ -89,20 +92,28 @@ class Watch:
         grace has passed."""
         if site is not None:
             self._site, self._site_at = site, site_at
+        self._decided = sorted((alarm.at, alarm.id) for alarm in self._state.alarms.values())
         self._grace_until = now + GRACE_MS
         self.look(now)
 
     def catch_up(self) -> None:
-        """At a start: if a site was published, or a duty began or ended, after the newest decision, perhaps
-        while no hub ran, every alarm follows."""
-        decided_at = max((alarm.at for alarm in self._state.alarms.values()), default=None)
-        if decided_at is None:
-            return
-        if self._site_at + CLOCKS_DIFFER_MS >= decided_at:
-            self.look_at_all("site")
-        change_at = next_change(self._site, decided_at, self._state.shifts)
-        if change_at is not None and change_at <= self._clock.now():
-            self.look_at_all("roster")
+        """At a start: an alarm that was last decided before the site was published, or before a duty began or
+        ended, follows: perhaps no hub ran then."""
+        decided, self._decided = self._decided, []
+        before_site = bisect_left(decided, self._site_at + CLOCKS_DIFFER_MS, key=itemgetter(0))
+        # Who was decided before somebody whom a change overtook was overtaken by it too.
+        before_change = bisect_left(decided, True, key=lambda one: not self._changed_since(one[0]))
+        self._look_at_these(decided[:before_site], "site")
+        self._look_at_these(decided[before_site:before_change], "roster")
+
+    def _changed_since(self, at: int) -> bool:
+        change_at = next_change(self._site, at, self._state.shifts)
+        return change_at is not None and change_at <= self._clock.now()
+
+    def _look_at_these(self, decided: Iterable[tuple[int, str]], cause: str) -> None:
+        alarms = filter(None, (self._state.get(id) for _, id in decided))
+        for alarm in sorted(alarms, key=urgency):
+            self._look_at(alarm, cause)
 
     def take_site(self, site: Site) -> None:
         """A new version was published."""

@@ -16,7 +16,7 @@ from alarmhub.engine.contact import Contacts
 from alarmhub.engine.state import State
 from alarmhub.engine.watch import Watch
 from tests.support.shift import Shift
-from tests.support.virtual import VirtualClock, in_virtual_time, until
+from tests.support.virtual import VirtualClock, in_virtual_time, passes, until
 from tests.support.ward import T0, Ward
 
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
@@ -121,6 +121,37 @@ async def test_a_site_published_while_no_hub_ran_is_taken_at_the_start() -> None
     await shift.settled()
     assert shift.told(call) == {"anna", "bo", "siv"}
     assert shift.alarm(call).step == 0
+    shift.check()
+    await shift.crash()
+
+
+class WokenAtTheStart(Shift):
+    """A push finds somebody's phone before the deadlines are served, as in the application: an alarm of hers
+    is decided then."""
+
+    async def started(self) -> None:
+        """What lies between a start and its begin."""
+        self.engine.pushable("bo", ("bo-phone",))
+        await passes(0.05)
+
+
+@in_virtual_time
+async def test_a_site_is_taken_whatever_else_is_decided_at_the_start() -> None:
+    """Each alarm follows by its own last decision: one whose reminder was due meanwhile hides nothing."""
+    shift = WokenAtTheStart()
+    await shift.begin()
+    other = await shift.press("12/2", key="o")
+    assert (await shift.says("bo", "accept", other)).ok
+    await shift.later(170)
+    call = await shift.press("12/1", "toilet_call")
+    await shift.settled()
+    await shift.crash()
+    await shift.later(5)
+    await shift.publish(with_duties(Duty("siv", "201", ("usk",), Hours(), ("f/201/12/1",))))
+    await shift.later(15)
+    await shift.begin()
+    await shift.later(1)
+    assert "siv" in shift.told(call) and shift.alarm(call).step == 0
     shift.check()
     await shift.crash()
 
