@@ -43,6 +43,15 @@ def digest_of(secret: str) -> bytes:
     return sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
+class _Asking:
+    """A look-up under way; `outdated`: what it asks for has changed meanwhile."""
+
+    __slots__ = ("digest", "outdated")
+
+    def __init__(self, digest: bytes) -> None:
+        self.digest, self.outdated = digest, False
+
+
 class TokenDesk:
     """Remembers answers of the source. `monotonic_ms`: a steady clock. `away`: whether the database is known
     to be away; then nobody is asked, or a hospital would come back one time-out after another."""
@@ -59,7 +68,7 @@ class TokenDesk:
         self._now = monotonic_ms
         self._known: dict[bytes, tuple[Token | None, int]] = {}
         self._turnstile = asyncio.Semaphore(LOOKUPS_AT_ONCE)
-        self._changes = 0
+        self._asking: list[_Asking] = []
 
     def remembered(self, digest: bytes) -> tuple[bool, str | None]:
         """Whether the answer is known without asking, and if so the staff id or None. Who was known stays
@@ -90,22 +99,31 @@ class TokenDesk:
     async def asked(self, digest: bytes) -> str | None:
         """As `staff`, but never older than a minute, nor than the last `forget`. Raises StoreUnavailable."""
         async with self._turnstile:
-            while True:
-                known, staff = self._fresh(digest)
-                if known:
-                    return staff
-                changes, token = self._changes, await self._ask(digest)
-                if changes == self._changes:  # or the answer may be older than the change
-                    self._remember(digest, token)
+            known, staff = self._fresh(digest)
+            if known:
+                return staff
+            if self._away():
+                raise StoreUnavailable("the database is away")
+            try:
+                async with asyncio.timeout(ASKED_WITHIN_S):
+                    token = await self._ask(digest)
+            except TimeoutError:
+                raise StoreUnavailable("the database does not answer") from None
+        self._remember(digest, token)
+        return _staff(token, digest)
 
     async def _ask(self, digest: bytes) -> Token | None:
-        if self._away():
-            raise StoreUnavailable("the database is away")
+        """What the source says, asked again if it changed while the answer was on its way."""
+        asking = _Asking(digest)
+        self._asking.append(asking)
         try:
-            async with asyncio.timeout(ASKED_WITHIN_S):
-                return await self._source.token(digest)
-        except TimeoutError:
-            raise StoreUnavailable("the database does not answer") from None
+            while True:
+                asking.outdated = False
+                token = await self._source.token(digest)
+                if not asking.outdated:
+                    return token
+        finally:
+            self._asking.remove(asking)
 
     def device_of(self, digest: bytes) -> str:
         """The enrolled phone whose secret this is, as last heard; "" = a secret of no such phone."""
@@ -124,7 +142,8 @@ class TokenDesk:
 
     def carried(self, digest: bytes, staff: str | None) -> None:
         """This secret is from now on this person's, nobody's (""), or revoked (None): it is committed."""
-        self._changes += 1
+        for asking in self._asking:
+            asking.outdated = asking.outdated or asking.digest == digest
         entry = self._known.get(digest)
         if staff is None:
             self._remember(digest, None)
@@ -133,7 +152,8 @@ class TokenDesk:
 
     def forget(self) -> None:
         """Tokens were added or revoked: ask again. What was known still serves while the store is away."""
-        self._changes += 1
+        for asking in self._asking:
+            asking.outdated = True
         self._known = {digest: (token, 0) for digest, (token, _until) in self._known.items() if token}
 
     def _remember(self, digest: bytes, token: Token | None) -> None:

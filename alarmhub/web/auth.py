@@ -62,12 +62,12 @@ class Gate:
         self._unknown: OrderedDict[bytes, _Known] = OrderedDict()
         self._asked: dict[bytes, asyncio.Future[_Known]] = {}
         self._lookups = asyncio.Semaphore(LOOKUPS_AT_ONCE)
-        self._changes = 0
+        self._outdated: set[bytes] = set()  # of those that are asked for: changed meanwhile
 
     def forget(self) -> None:
         """Tokens were added or revoked: ask the store for every one again. What was known still counts while
         the store is away: somebody's new secret must not take every board off the wall."""
-        self._changes += 1
+        self._outdated.update(self._asked)
         self._unknown.clear()
         for known in self._known.values():
             known.doubted = True
@@ -75,7 +75,8 @@ class Gate:
     def carried(self, digest: bytes) -> None:
         """This phone's secret is another person's now, nobody's, or revoked: what was known of it counts no
         more, whether the store can say or not."""
-        self._changes += 1
+        if digest in self._asked:
+            self._outdated.add(digest)
         self._known.pop(digest, None)
 
     async def caller(self, header: str) -> Token:
@@ -114,17 +115,26 @@ class Gate:
             return False
         return self._loop.time() - stale.at < STALE_FOR_S
 
+    def _may_be_away(self, error: Exception, stale: _Known) -> bool:
+        """A crowd that waits its turn looks like a silent store: then what is doubted is not believed."""
+        return not (isinstance(error, TimeoutError) and stale.doubted) or self._away()
+
     async def _ask(self, digest: bytes, stale: _Known | None) -> _Known:
         try:
             async with asyncio.timeout(ASKED_WITHIN_S), self._lookups:
-                token, changes = None, -1
-                while changes != self._changes:  # an answer older than a change would be remembered
-                    changes = self._changes
+                while True:  # an answer older than a change is not to be remembered
+                    self._outdated.discard(digest)
                     token = await self._store.token(digest)
-        except (StoreUnavailable, TimeoutError):
-            if stale is not None and self._counts(stale):
+                    if stale is not None and token != stale.token:
+                        self._known.pop(digest, None)
+                    if digest not in self._outdated:
+                        break
+        except (StoreUnavailable, TimeoutError) as error:
+            if stale is not None and self._counts(stale) and self._may_be_away(error, stale):
                 return stale
             raise away("secrets") from None
+        finally:
+            self._outdated.discard(digest)
         known = _Known(token, self._loop.time())
         kept, others = (self._known, self._unknown) if token is not None else (self._unknown, self._known)
         others.pop(digest, None)

@@ -108,6 +108,18 @@ async def test_an_answer_older_than_a_change_is_not_remembered(said: str, staff:
     assert tokens.remembered(ANNA) == (True, staff)
 
 
+async def test_other_phones_that_are_handed_over_hold_up_no_look_up() -> None:
+    """Hundreds at a change of shift, while the database is slow."""
+    source = OldAnswers()
+    source.secret("anna")
+    tokens = TokenDesk(source, ManualClock().now)
+    asked = asyncio.create_task(tokens.staff(ANNA))  # noqa: TID251
+    await until(lambda: source.read, "the lookup")
+    tokens.carried(digest_of("token-bo"), "siv")
+    source.go.set()
+    assert await asked == "anna" and source.lookups == 1
+
+
 async def test_only_phone_tokens_open_the_phone_socket() -> None:
     """A source's secret and an API secret are nobody's here."""
     tokens, source, _clock = desk()

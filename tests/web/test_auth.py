@@ -36,8 +36,9 @@ class OldAnswers(SlowShelf):
 
     async def token(self, digest: bytes) -> Token | None:
         """What was known when it was asked."""
-        known = self.tokens.get(digest)
         self.asking += 1
+        self._answer_or_fail()
+        known = self.tokens.get(digest)
         await self.go.wait()
         return known
 
@@ -127,6 +128,42 @@ async def test_an_answer_older_than_a_change_is_asked_for_again() -> None:
     with pytest.raises(Failed) as caught:
         await call
     assert (caught.value.status, shelf.asking) == (401, 2)
+
+
+async def test_a_crowd_that_waits_its_turn_lets_no_doubted_secret_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too many ask, the database is there: only when it is known to be away may what changed be believed."""
+    monkeypatch.setattr(auth, "ASKED_WITHIN_S", 0.05)
+    shelf, is_away = SlowShelf(), False
+    secret = shelf.admit("s3cret", "board", "201")
+    gate = Gate(shelf, away=lambda: is_away)  # type: ignore[arg-type]
+    shelf.go.set()
+    await gate.caller(f"Bearer {secret}")
+    shelf.tokens.clear()
+    gate.forget()
+    shelf.go.clear()
+    assert (await refused(gate, f"Bearer {secret}")).status == 503
+    is_away = True
+    assert (await gate.caller(f"Bearer {secret}")).subject == "201"
+
+
+async def test_what_the_store_has_revoked_is_believed_no_more_when_it_goes() -> None:
+    """It said so, secrets changed again, and the second question found nobody."""
+    shelf = OldAnswers()
+    secret = shelf.admit("s3cret", "board", "201")
+    shelf.go.set()
+    gate = gate_over(shelf)
+    await gate.caller(f"Bearer {secret}")
+    shelf.tokens.clear()
+    gate.forget()
+    shelf.go.clear()
+    call = asyncio.create_task(gate.caller(f"Bearer {secret}"))  # noqa: TID251
+    await until(lambda: shelf.asking == 2, "the lookup")
+    gate.forget()
+    shelf.away = True
+    shelf.go.set()
+    with pytest.raises(Failed) as caught:
+        await call
+    assert caught.value.status == 503 and shelf.asking == 3
 
 
 async def test_a_new_secret_works_soon_after_it_was_refused() -> None:
