@@ -122,6 +122,8 @@ class TokenDesk:
                 token = await self._source.token(digest)
                 if not asking.outdated:
                     return token
+                # Whoever asks next may find nobody: what is contradicted must not count then.
+                self._known.pop(digest, None)
         finally:
             self._asking.remove(asking)
 

@@ -108,6 +108,27 @@ async def test_an_answer_older_than_a_change_is_not_remembered(said: str, staff:
     assert tokens.remembered(ANNA) == (True, staff)
 
 
+async def test_what_the_store_has_revoked_is_nobodys_when_it_goes() -> None:
+    """It said so, secrets changed again, and the second question found nobody."""
+    source = OldAnswers()
+    source.secret("anna")
+    source.go.set()
+    tokens = TokenDesk(source, ManualClock().now)
+    assert await tokens.staff(ANNA) == "anna"
+    source.revoked.add("anna")
+    tokens.forget()
+    source.go.clear()
+    source.read = False
+    asked = asyncio.create_task(tokens.staff(ANNA))  # noqa: TID251
+    await until(lambda: source.read, "the lookup")
+    tokens.forget()
+    source.away = True
+    source.go.set()
+    with pytest.raises(StoreUnavailable):
+        await asked
+    assert source.lookups == 3
+
+
 async def test_other_phones_that_are_handed_over_hold_up_no_look_up() -> None:
     """Hundreds at a change of shift, while the database is slow."""
     source = OldAnswers()
