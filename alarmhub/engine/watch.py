@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from operator import itemgetter
+from operator import attrgetter
 
 from alarmhub import logs
 from alarmhub.clock import Clock
@@ -31,6 +31,7 @@ ROSTER_LOOK_EVERY_S = 30.0
 WARN_UNSTAFFED_MS = 30 * 60_000
 CLOCKS_DIFFER_MS = 5_000
 """Whoever publishes a site may do so on another machine."""
+_decided_at = attrgetter("at")
 
 _log = logs.get("engine")
 
@@ -54,7 +55,7 @@ class Watch:
         self._pagers, self._put, self._tell = pagers, put, tell
         self._texts, self._one_way = texts, texts or pagers is not None
         self._site, self._site_at = notices.empty_site(), 0
-        self._decided: list[tuple[int, str]] = []  # when each alarm was, as a start found it
+        self._decided: list[Alarm] = []  # what a start found, by when it was decided
         self._roster: Roster | None = None
         self._world: World | None = None
         self._grace_until = 0
@@ -92,7 +93,7 @@ class Watch:
         grace has passed."""
         if site is not None:
             self._site, self._site_at = site, site_at
-        self._decided = sorted((alarm.at, alarm.id) for alarm in self._state.alarms.values())
+        self._decided = sorted(self._state.alarms.values(), key=_decided_at)
         self._grace_until = now + GRACE_MS
         self.look(now)
 
@@ -100,20 +101,15 @@ class Watch:
         """At a start: an alarm that was last decided before the site was published, or before a duty began or
         ended, follows: perhaps no hub ran then."""
         decided, self._decided = self._decided, []
-        before_site = bisect_left(decided, self._site_at + CLOCKS_DIFFER_MS, key=itemgetter(0))
+        before_site = bisect_left(decided, self._site_at + CLOCKS_DIFFER_MS, key=_decided_at)
         # Who was decided before somebody whom a change overtook was overtaken by it too.
-        before_change = bisect_left(decided, True, key=lambda one: not self._changed_since(one[0]))
+        before_change = bisect_left(decided, True, key=lambda alarm: not self._changed_since(alarm.at))
         self._look_at_these(decided[:before_site], "site")
         self._look_at_these(decided[before_site:before_change], "roster")
 
     def _changed_since(self, at: int) -> bool:
         change_at = next_change(self._site, at, self._state.shifts)
         return change_at is not None and change_at <= self._clock.now()
-
-    def _look_at_these(self, decided: Iterable[tuple[int, str]], cause: str) -> None:
-        alarms = filter(None, (self._state.get(id) for _, id in decided))
-        for alarm in sorted(alarms, key=urgency):
-            self._look_at(alarm, cause)
 
     def take_site(self, site: Site) -> None:
         """A new version was published."""
@@ -168,7 +164,10 @@ class Watch:
         """Every open alarm, the most urgent first, is looked at again for this cause."""
         self.changes += 1
         self._newest[cause] = self.changes
-        for alarm in sorted(self._state.alarms.values(), key=urgency):
+        self._look_at_these(self._state.alarms.values(), cause)
+
+    def _look_at_these(self, alarms: Iterable[Alarm], cause: str) -> None:
+        for alarm in sorted(alarms, key=urgency):
             self._look_at(alarm, cause)
 
     def _look_at(self, alarm: Alarm, cause: str) -> None:

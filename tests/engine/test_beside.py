@@ -4,7 +4,8 @@ fails."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import pytest
@@ -18,7 +19,7 @@ from alarmhub.engine.ids import Numbers
 from alarmhub.engine.items import Rank, SignalItem
 from alarmhub.engine.state import Overlay
 from alarmhub.engine.writer import COMPANY_WITHIN_S, HELD_AT_MOST_S, MOST_PRESSES
-from alarmhub.ports import Batch, Fenced, Refused, SignalOutcome, StoreUnavailable, Unstorable
+from alarmhub.ports import AnswerOutcome, Batch, Fenced, Refused, SignalOutcome, StoreUnavailable, Unstorable
 from tests.support.shift import Shift
 from tests.support.virtual import in_virtual_time, passes
 from tests.support.ward import Ward
@@ -60,6 +61,21 @@ def of(batches: list[Batch]) -> list[list[str]]:
     return [keys for keys in found if keys]
 
 
+@asynccontextmanager
+async def accepted_slowly() -> AsyncIterator[tuple[Shift, asyncio.Task[AnswerOutcome]]]:
+    """Anna accepts a call, and commits take their time; it counts in the end, whatever comes between."""
+    async with Shift() as shift:
+        call = await shift.press("12/1", key="a")
+        await shift.settled()
+        slow(shift)
+        answered = begun(shift.says("anna", "accept", call))
+        yield shift, answered
+        assert (await answered).ok
+        await shift.settled()
+        assert [a.staff for a in shift.alarm(call).acceptances] == ["anna"]
+        shift.check()
+
+
 @in_virtual_time
 async def test_a_press_in_another_room_does_not_wait_for_a_commit_in_flight() -> None:
     """It is stored one commit after it came, not two."""
@@ -77,19 +93,14 @@ async def test_a_press_in_another_room_does_not_wait_for_a_commit_in_flight() ->
 @in_virtual_time
 async def test_it_does_not_wait_for_answers_either_and_both_count() -> None:
     """Whatever is in flight: a colleague accepts, another room calls."""
-    async with Shift() as shift:
-        call = await shift.press("12/1", key="a")
-        await shift.settled()
-        slow(shift)
-        answered = begun(shift.says("anna", "accept", call))
-        await passes(COMMIT_S)
+    async with accepted_slowly() as (shift, answered):
+        await passes(COMPANY_WITHIN_S + COMMIT_S / 4)
         assert not answered.done()
         press = pressed(shift, "14/1", "b")
-        outcome, answer = await asyncio.gather(press, answered)
-        assert outcome.new and answer.ok
-        await shift.settled()
-        assert [a.staff for a in shift.alarm(call).acceptances] == ["anna"]
-        shift.check()
+        await answered
+        assert not press.done()
+        await passes(COMMIT_S / 4 + 0.001)
+        assert press.done() and press.result().new
 
 
 @in_virtual_time
@@ -133,12 +144,9 @@ async def test_nothing_is_decided_while_a_press_is_on_its_way() -> None:
 @in_virtual_time
 async def test_answers_wait_until_no_press_is_on_its_way_but_not_for_ever() -> None:
     """Presses in a row keep them back for 50 ms at most."""
-    async with Shift() as shift:
-        call = await shift.press("12/1", key="a")
-        await shift.settled()
-        slow(shift)
+    async with accepted_slowly() as (shift, answered):
         loop, done = asyncio.get_running_loop(), list[float]()
-        answered, began = begun(shift.says("anna", "accept", call)), loop.time()
+        began = loop.time()
         answered.add_done_callback(lambda _: done.append(loop.time() - began))
         presses = []
         for n in range(16):  # one is always on its way
@@ -147,37 +155,26 @@ async def test_answers_wait_until_no_press_is_on_its_way_but_not_for_ever() -> N
         await answered
         waited_s = COMPANY_WITHIN_S + HELD_AT_MOST_S
         assert waited_s <= done[0] <= waited_s + 3 * COMMIT_S
-        assert [a.staff for a in shift.alarm(call).acceptances] == ["anna"]
         await asyncio.gather(*presses)
-        shift.check()
 
 
 @in_virtual_time
 async def test_a_press_at_the_door_goes_before_answers_whose_time_has_come() -> None:
     """Its bytes are there in that instant, but not yet read."""
-    async with Shift() as shift:
-        call = await shift.press("12/1", key="a")
-        await shift.settled()
-        slow(shift)
+    async with accepted_slowly() as (shift, answered):
         presses: list[asyncio.Task[SignalOutcome]] = []
-        answered = begun(shift.says("anna", "accept", call))
         await passes(0)
         asyncio.get_running_loop().call_later(
             COMPANY_WITHIN_S, lambda: presses.append(pressed(shift, "14/1", "b"))
         )
         await passes(COMPANY_WITHIN_S + COMMIT_S + 0.001)
         assert presses[0].done() and not answered.done()
-        assert (await answered).ok
-        shift.check()
 
 
 @in_virtual_time
 async def test_a_press_that_comes_while_answers_are_decided_is_written_first() -> None:
     """What answers have to write takes its time too."""
-    async with Shift() as shift:
-        call = await shift.press("12/1", key="a")
-        await shift.settled()
-        slow(shift)
+    async with accepted_slowly() as (shift, answered):
         presses: list[asyncio.Task[SignalOutcome]] = []
 
         def decided(_: object) -> None:
@@ -186,13 +183,10 @@ async def test_a_press_that_comes_while_answers_are_decided_is_written_first() -
 
         shift.engine.on_flight.append(decided)
         before = len(shift.store.batches)
-        answered = begun(shift.says("anna", "accept", call))
-        outcome = await answered
-        assert outcome.ok and (await presses[0]).new
+        await answered
+        assert (await presses[0]).new
         written = [[event.type for event in batch.events] for batch in shift.store.batches[before:]]
         assert written == [["raised"], ["answered"]]
-        assert [a.staff for a in shift.alarm(call).acceptances] == ["anna"]
-        shift.check()
 
 
 @pytest.mark.parametrize(
