@@ -34,7 +34,7 @@ from alarmhub.press import PressFailed, Watch, button, reached
 from alarmhub.secret import Secret
 from alarmhub.settings import LOCAL_SECRET_FILE, Settings, local_secret
 from alarmhub.store.postgres import PostgresStore
-from alarmhub.terminal import fail, run, settings_of
+from alarmhub.terminal import Commands, fail, run, settings_of
 from alarmhub.trial import TrialFailed, asked, lines, walk_lines
 from alarmhub.web.board_door import PUBLIC, STAFF, board_url
 from alarmhub.web.register import AccountRefused
@@ -52,7 +52,7 @@ _config = click.option(
 )  # fmt: skip
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Alarmhub takes calls and alarms in and rings the right phones."""
 

@@ -9,7 +9,7 @@ import asyncio
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import click
 import uvloop
@@ -19,6 +19,9 @@ from alarmhub.app import StartFailed
 from alarmhub.ports import StoreUnavailable
 from alarmhub.settings import Settings, SettingsRefused, read
 from alarmhub.store.embedded import ServerFault
+
+LEFT: Final = 130
+"""Exit code of a command that was left with Ctrl-C, as shells have it."""
 
 _T = TypeVar("_T")
 
@@ -49,7 +52,18 @@ def run(work: Coroutine[Any, Any, _T], *, loop: str = "asyncio") -> _T:
     except (StartFailed, StoreUnavailable, ServerFault, OSError) as exc:
         fail(str(exc) or type(exc).__name__)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(LEFT)
+
+
+class Commands(click.Group):
+    """Commands that end alike when they are left with Ctrl-C, at work or before it: click would say 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """See `click.Group.invoke`."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            sys.exit(LEFT)
 
 
 async def _leavable(work: Coroutine[Any, Any, _T]) -> _T:

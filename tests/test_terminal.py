@@ -8,7 +8,9 @@ import signal
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from alarmhub import cli
 from alarmhub.app import StartFailed
 from alarmhub.ports import StoreUnavailable
 from alarmhub.terminal import run, settings_of
@@ -49,6 +51,17 @@ def test_work_gives_what_it_found_on_the_named_loop(loop: str) -> None:
     assert run(work(), loop=loop) == "found"
     with pytest.raises(ZeroDivisionError):
         run(defect(), loop=loop)
+
+
+def test_a_command_left_before_its_work_began_ends_as_one_left_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the settings are read."""
+
+    def left(config: Path | None) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "settings_of", left)
+    done = CliRunner().invoke(cli.main, ["press", "201/12/2"])
+    assert (done.exit_code, done.output) == (130, "")
 
 
 def test_every_fault_of_the_settings_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
